@@ -1,0 +1,174 @@
+"""The one definition of text → normalise → tokenise → micro-batches → logits → labels; it knows no HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.backends import Backend, BackendOptions, load_backend
+from runtime.batching import Cost, plan
+from runtime.errors import EngineError, ManifestError
+from runtime.manifest import Manifest
+from runtime.normalize import normalize
+from runtime.probes import check_probes, read_probes, softmax
+from runtime.tokenizer import Encoding, TextInput, Tokenizer, pad
+
+Matrix = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one text.
+
+    `scores` holds the probability of every label, `score` that of `label`; `truncated` tells that the text
+    was longer than the model reads and its end was not seen.
+    """
+
+    label: str
+    score: float
+    scores: dict[str, float]
+    truncated: bool
+
+
+class Classifier:
+    """A model ready to classify; `load` is the way to get one.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Labels, normalisers and limits.
+    tokenizer : Tokenizer
+    backend : Backend
+        Gives logits with one column per label of the manifest.
+    """
+
+    def __init__(
+        self, manifest: Manifest, tokenizer: Tokenizer, backend: Backend, cost: Cost | None = None
+    ) -> None:
+        self.manifest = manifest
+        self.tokenizer = tokenizer
+        self.backend = backend
+        self.cost = cost or Cost()
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, threads: int | None = None, device: str = "cpu", verify: bool = True
+    ) -> Self:
+        """Load a model directory and prove that it still computes what was saved.
+
+        Parameters
+        ----------
+        path : str or Path
+            Model directory with its manifest.
+        threads : int, optional
+            Threads of one forward pass; None leaves the engine's default.
+        device : str
+            "cpu", "cuda", "cuda:N" or "auto".
+        verify : bool
+            Compare digests and replay the probes. False is for the step that is about to write them.
+
+        Raises
+        ------
+        ModelError
+            Digests, labels, normalisers, limits or probes do not match, or the engine cannot load the files.
+        """
+        directory = Path(path)
+        manifest = Manifest.read(directory)
+        if verify:
+            manifest.verify(directory)
+        options = BackendOptions(precision=manifest.precision, device=device, threads=threads)
+        tokenizer = Tokenizer.load(directory, manifest.max_length)
+        backend = load_backend(manifest.backend, directory, options)
+        classifier = cls(manifest, tokenizer, backend)
+        classifier._check_limits(directory)
+        if verify:
+            classifier.check_probes(directory)
+        return classifier
+
+    def check_probes(self, directory: Path) -> float:
+        """Replay the recorded probes and return the largest change of a probability.
+
+        Raises
+        ------
+        ProbeError
+            A probability changed by more than the precision allows.
+        """
+        probes = read_probes(directory)
+        return check_probes(probes, self.logits([probe.input for probe in probes]), self.manifest.precision)
+
+    def warm_up(self) -> None:
+        """Run shortest and longest inputs once, so that no client pays for allocations and kernel choices."""
+        longest = "测" * self.manifest.max_length
+        for texts in (["测"], ["测"] * 8, [longest], [longest, "测"]):
+            self.logits(texts)
+
+    def logits(self, texts: Sequence[TextInput]) -> Matrix:
+        """Return float32 of shape (number of texts, num_labels), in the order of the texts."""
+        return self._run(self._encode(texts))
+
+    def predict_proba(self, texts: Sequence[TextInput]) -> Matrix:
+        """Return probabilities, float32 of shape (number of texts, num_labels); each row sums to 1."""
+        return softmax(self.logits(texts))
+
+    def predict(self, texts: Sequence[TextInput]) -> list[Prediction]:
+        """Return one prediction per text, in order.
+
+        Raises
+        ------
+        InputError
+            A text is not a string or cannot be encoded.
+        EngineError
+            The engine failed or gave a result of the wrong shape.
+        """
+        encodings = self._encode(texts)
+        scores = softmax(self._run(encodings))
+        return [
+            self._prediction(row, encoding.truncated) for row, encoding in zip(scores, encodings, strict=True)
+        ]
+
+    def _encode(self, texts: Sequence[TextInput]) -> list[Encoding]:
+        return self.tokenizer.encode([self._normalize(text) for text in texts])
+
+    def _normalize(self, text: TextInput) -> TextInput:
+        names = self.manifest.normalizers
+        if not names:
+            return text
+        if isinstance(text, tuple):
+            return normalize(text[0], names), normalize(text[1], names)
+        return normalize(text, names)
+
+    def _run(self, encodings: Sequence[Encoding]) -> Matrix:
+        logits = np.empty((len(encodings), len(self.manifest.labels)), dtype=np.float32)
+        for positions in plan([len(encoding) for encoding in encodings], self.cost):
+            batch = pad([encodings[position] for position in positions], self.tokenizer.pad_token_id)
+            found = self.backend.logits(batch)
+            expected = (len(positions), logits.shape[1])
+            if found.shape != expected:
+                raise EngineError(f"the engine gave logits of shape {found.shape}, expected {expected}.")
+            logits[positions] = found
+        return logits
+
+    def _prediction(self, scores: Matrix, truncated: bool) -> Prediction:
+        best = int(scores.argmax())
+        labels = self.manifest.labels
+        values = scores.tolist()
+        return Prediction(labels[best], values[best], dict(zip(labels, values, strict=True)), truncated)
+
+    def _check_limits(self, directory: Path) -> None:
+        """Run the longest input of the highest token id: it fails where tokenizer and weights do not fit."""
+        length = self.manifest.max_length
+        largest = Encoding([self.tokenizer.vocab_size - 1] * length, [0] * length, truncated=False)
+        try:
+            width = self.backend.logits(pad([largest], self.tokenizer.pad_token_id)).shape[1]
+        except EngineError as error:
+            raise ManifestError(f"{directory} contradicts itself: {error}") from error
+        if width != len(self.manifest.labels):
+            raise ManifestError(
+                f"{directory} names {len(self.manifest.labels)} labels but its weights give {width} logits; "
+                "save the model again."
+            )

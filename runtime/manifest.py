@@ -1,0 +1,125 @@
+"""What a model directory says about itself, and whether that is still true; it knows no engine."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from runtime.errors import DigestError, ManifestError
+from runtime.normalize import NORMALIZERS
+
+MANIFEST_NAME = "manifest.json"
+_CHUNK_BYTES = 1 << 20
+
+
+class Manifest(BaseModel):
+    """The contract between training and serving: everything `runtime` needs to know of a model directory.
+
+    `labels[i]` names column `i` of the logits. `files` maps every file of the directory except the manifest
+    itself, by its path with forward slashes, to the hexadecimal sha256 of its bytes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    labels: tuple[str, ...] = Field(min_length=2)
+    problem_type: Literal["single_label_classification"] = "single_label_classification"
+    backend: str
+    precision: Literal["fp32", "bf16"]
+    max_length: int = Field(ge=3, description="tokens, [CLS] and [SEP] included")
+    normalizers: tuple[str, ...] = ()
+    text_pair: bool = False
+    base_model: str = ""
+    created: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+    parity: dict[str, float] | None = None
+    files: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels stand twice")
+        unknown = [name for name in self.normalizers if name not in NORMALIZERS]
+        if unknown:
+            raise ValueError(f"unknown normalizers {unknown}; allowed: {', '.join(NORMALIZERS)}")
+        return self
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest:
+        """Read `manifest.json` of a model directory.
+
+        Raises
+        ------
+        ManifestError
+            The file is missing, not JSON, of another format, or holds unknown or contradictory values.
+        """
+        path = directory / MANIFEST_NAME
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ManifestError(
+                f"{path} cannot be read ({error}); a model directory is written by `python -m train save`."
+            ) from error
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ManifestError(
+                f"{path} is not valid: {_first_problem(error)}; save the model again."
+            ) from error
+
+    def write(self, directory: Path) -> None:
+        """Write `manifest.json` atomically: beside, then renamed."""
+        path = directory / MANIFEST_NAME
+        beside = path.with_suffix(".json.part")
+        beside.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        beside.replace(path)
+
+    def verify(self, directory: Path) -> None:
+        """Compare every recorded digest with the file on disk.
+
+        Raises
+        ------
+        DigestError
+            A recorded file is missing, lies outside the directory, or its bytes have changed.
+        """
+        for name, recorded in self.files.items():
+            path = directory / name
+            if not path.resolve().is_relative_to(directory.resolve()):
+                raise DigestError(
+                    f"the manifest of {directory} names {name} outside of it; save the model again."
+                )
+            if not path.is_file():
+                raise DigestError(
+                    f"{path} is missing although the manifest lists it; copy or save the model again."
+                )
+            found = file_digest(path)
+            if found != recorded:
+                raise DigestError(
+                    f"{path} has sha256 {found[:12]}…, the manifest says {recorded[:12]}…; "
+                    "copy or save the model again."
+                )
+
+
+def file_digest(path: Path) -> str:
+    """Return the hexadecimal sha256 of a file, read in chunks of 1 MiB."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def digest_files(directory: Path) -> dict[str, str]:
+    """Return path → sha256 of every file below a directory except its own manifest, sorted by path."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    names = ((path.relative_to(directory).as_posix(), path) for path in files)
+    return {name: file_digest(path) for name, path in names if name != MANIFEST_NAME}
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}" if where else str(problem["msg"])

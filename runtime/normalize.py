@@ -1,0 +1,54 @@
+"""Steps that change text before it is tokenised, named so that serving repeats what training did."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+
+_FULLWIDTH_ALPHANUMERIC = {
+    ord(full): ord(full) - 0xFEE0
+    for start, end in (("０", "９"), ("Ａ", "Ｚ"), ("ａ", "ｚ"))
+    for full in map(chr, range(ord(start), ord(end) + 1))
+}
+_FOLD = {**_FULLWIDTH_ALPHANUMERIC, 0x3000: 0x20}
+_INVISIBLE: dict[int, None] = dict.fromkeys((0x200B, 0x2060, 0xFEFF, 0x00AD))
+_BLANKS = re.compile(r"\s+")
+
+
+def fold_fullwidth(text: str) -> str:
+    """Fold full-width letters and digits and the ideographic space, nothing else.
+
+    Full NFKC would also turn the full-width punctuation that BERT saw in pre-training into ASCII.
+    """
+    return text.translate(_FOLD)
+
+
+def collapse_whitespace(text: str) -> str:
+    """Replace every run of white space by one space and strip both ends."""
+    return _BLANKS.sub(" ", text).strip()
+
+
+def remove_invisible(text: str) -> str:
+    """Remove zero-width spaces, word joiners, byte order marks and soft hyphens; emoji joiners stay."""
+    return text.translate(_INVISIBLE)
+
+
+def compose(text: str) -> str:
+    """Compose letters and their combining marks (Unicode NFC)."""
+    return unicodedata.normalize("NFC", text)
+
+
+NORMALIZERS: dict[str, Callable[[str], str]] = {
+    "fold_fullwidth": fold_fullwidth,
+    "collapse_whitespace": collapse_whitespace,
+    "remove_invisible": remove_invisible,
+    "compose": compose,
+}
+
+
+def normalize(text: str, names: Sequence[str]) -> str:
+    """Apply the named steps in order."""
+    for name in names:
+        text = NORMALIZERS[name](text)
+    return text

@@ -1,0 +1,135 @@
+"""Texts to token ids by the `tokenizers` library alone; it knows no model and never imports transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import tokenizers
+
+from runtime.errors import InputError, ManifestError
+
+TOKENIZER_NAME = "tokenizer.json"
+PAD_TOKEN = "[PAD]"  # noqa: S105 - a vocabulary entry
+
+TextInput = str | tuple[str, str]
+"""One text, or a text and its pair."""
+
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """One text as token ids, special tokens included.
+
+    `truncated` tells that the text was longer than `max_length` tokens and its end was cut off.
+    """
+
+    input_ids: list[int]
+    token_type_ids: list[int]
+    truncated: bool
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a backend sees: three int64 arrays of shape (batch_size, seq_len)."""
+
+    input_ids: Ids
+    attention_mask: Ids
+    token_type_ids: Ids
+
+
+class Tokenizer:
+    """Encodes texts exactly as `AutoTokenizer(..., truncation=True, max_length=max_length)` does.
+
+    Parameters
+    ----------
+    backend : tokenizers.Tokenizer
+        A WordPiece tokenizer with its special tokens; its own padding and truncation settings are replaced.
+    max_length : int
+        Most tokens of one encoding, special tokens included.
+    """
+
+    def __init__(self, backend: tokenizers.Tokenizer, max_length: int) -> None:
+        pad_token_id = backend.token_to_id(PAD_TOKEN)
+        if pad_token_id is None:
+            raise ManifestError(
+                f"the tokenizer has no {PAD_TOKEN} token; use a tokenizer of the BERT family."
+            )
+        backend.no_padding()
+        backend.enable_truncation(max_length, strategy="longest_first")
+        self._backend = backend
+        self.max_length = max_length
+        self.pad_token_id: int = pad_token_id
+
+    @classmethod
+    def load(cls, directory: Path, max_length: int) -> Self:
+        """Read `tokenizer.json` of a model directory.
+
+        Raises
+        ------
+        ManifestError
+            The file is missing or is not a tokenizer with a padding token.
+        """
+        path = directory / TOKENIZER_NAME
+        if not path.is_file():
+            raise ManifestError(f"{path} is missing; a model directory needs the file of a fast tokenizer.")
+        try:
+            backend = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception for every malformed file
+            raise ManifestError(f"{path} is not a tokenizer ({error}); save the model again.") from error
+        return cls(backend, max_length)
+
+    @property
+    def vocab_size(self) -> int:
+        """Entries of the vocabulary, added tokens included."""
+        return int(self._backend.get_vocab_size())
+
+    def encode(self, texts: Sequence[TextInput]) -> list[Encoding]:
+        """Encode texts without padding, in order.
+
+        Raises
+        ------
+        InputError
+            A text is not a string, or holds a lone surrogate that no encoding can represent.
+        """
+        for index, text in enumerate(texts):
+            _check(text, index)
+        encodings = self._backend.encode_batch_fast(list(texts))
+        return [Encoding(found.ids, found.type_ids, bool(found.overflowing)) for found in encodings]
+
+
+def pad(encodings: Sequence[Encoding], pad_token_id: int) -> Batch:
+    """Pad encodings to the longest of them; padded places have mask 0 and type 0."""
+    shape = (len(encodings), max(map(len, encodings), default=0))
+    input_ids = np.full(shape, pad_token_id, dtype=np.int64)
+    attention_mask = np.zeros(shape, dtype=np.int64)
+    token_type_ids = np.zeros(shape, dtype=np.int64)
+    for row, encoding in enumerate(encodings):
+        length = len(encoding)
+        input_ids[row, :length] = encoding.input_ids
+        attention_mask[row, :length] = 1
+        token_type_ids[row, :length] = encoding.token_type_ids
+    return Batch(input_ids, attention_mask, token_type_ids)
+
+
+def _check(text: object, index: int) -> None:
+    parts = text if isinstance(text, tuple) and len(text) == 2 else (text,)
+    for part in parts:
+        if not isinstance(part, str):
+            raise InputError(
+                f"text {index} is a {type(part).__name__}; give a string, or two in a tuple for a pair."
+            )
+        try:
+            part.encode("utf-8")
+        except UnicodeEncodeError:
+            raise InputError(
+                f"text {index} holds a lone surrogate; give text that UTF-8 can encode."
+            ) from None
