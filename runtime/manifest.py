@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Literal, Self
 
@@ -78,12 +79,14 @@ class Manifest(BaseModel):
         beside.replace(path)
 
     def verify(self, directory: Path) -> None:
-        """Compare every recorded digest with the file on disk.
+        """Compare every recorded digest with the file on disk, and the labels with those of `config.json`.
 
         Raises
         ------
         DigestError
             A recorded file is missing, lies outside the directory, or its bytes have changed.
+        ManifestError
+            `config.json` names other labels, or the same in another order.
         """
         for name, recorded in self.files.items():
             path = directory / name
@@ -101,6 +104,19 @@ class Manifest(BaseModel):
                     f"{path} has sha256 {found[:12]}…, the manifest says {recorded[:12]}…; "
                     "copy or save the model again."
                 )
+        self._verify_labels(directory / "config.json")
+
+    def _verify_labels(self, path: Path) -> None:
+        try:
+            id2label = json.loads(path.read_text(encoding="utf-8"))["id2label"]
+            named = tuple(id2label[str(index)] for index in range(len(id2label)))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ManifestError(f"{path} names no labels ({error!r}); save the model again.") from error
+        if named != self.labels:
+            raise ManifestError(
+                f"{path} names the labels {', '.join(map(str, named))}, its manifest "
+                f"{', '.join(self.labels)}; save the model again."
+            )
 
 
 def file_digest(path: Path) -> str:

@@ -108,7 +108,7 @@ def write_tiny_model(directory: Path) -> None:
         created="2026-01-01T00:00:00+00:00",
     )
     manifest.write(directory)
-    _write_probes(directory, manifest)
+    _write_probes(directory)
     manifest.model_copy(update={"files": digest_files(directory)}).write(directory)
 
 
@@ -138,15 +138,11 @@ def _write_weights_and_tokenizer(directory: Path) -> None:
     build_tokenizer(vocabulary).save_pretrained(directory)
 
 
-def _write_probes(directory: Path, manifest: Manifest) -> None:
-    from runtime.backends import load_backend
+def _write_probes(directory: Path) -> None:
     from runtime.classifier import Classifier
     from runtime.probes import Probe, write_probes
-    from runtime.tokenizer import Tokenizer
 
-    tokenizer = Tokenizer.load(directory, manifest.max_length)
-    classifier = Classifier(manifest, tokenizer, load_backend(manifest, directory))
     texts = ["房间很干净,服务也好。", "太差了,不会再来", "OK 8分", "物流很慢,但是质量不错!"]
-    logits = classifier.logits(texts)
+    logits = Classifier.load(directory, verify=False).logits(texts)
     rows = zip(texts, logits.tolist(), strict=True)
-    write_probes(directory, [Probe(text=text, text_pair=None, logits=tuple(row)) for text, row in rows])
+    write_probes(directory, [Probe(text=text, logits=tuple(row)) for text, row in rows])

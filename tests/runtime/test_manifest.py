@@ -1,0 +1,98 @@
+"""A manifest survives writing and reading, and tells every way in which files can contradict it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import DigestError, ManifestError
+from runtime.manifest import MANIFEST_NAME, Manifest, digest_files
+
+MANIFEST = Manifest(labels=("负面", "正面"), backend="torch", precision="fp32", max_length=64)
+
+
+def test_writing_and_reading_gives_the_same_manifest(tmp_path: Path) -> None:
+    MANIFEST.write(tmp_path)
+    assert Manifest.read(tmp_path) == MANIFEST
+    assert [path.name for path in tmp_path.iterdir()] == [MANIFEST_NAME]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"labels": ["好"]}, "labels"),
+        ({"labels": ["好", "好"]}, "twice"),
+        ({"precision": "fp8"}, "precision"),
+        ({"format": 2}, "format"),
+        ({"normalizers": ["nfkc"]}, "nfkc"),
+        ({"surprise": 1}, "surprise"),
+        ({"max_length": 2}, "max_length"),
+        ({"problem_type": "regression"}, "problem_type"),
+    ],
+)
+def test_a_wrong_field_is_named(tmp_path: Path, change: dict[str, object], word: str) -> None:
+    fields = json.loads(MANIFEST.model_dump_json()) | change
+    (tmp_path / MANIFEST_NAME).write_text(json.dumps(fields), encoding="utf-8")
+    with pytest.raises(ManifestError, match=word):
+        Manifest.read(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]"])
+def test_a_broken_manifest_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / MANIFEST_NAME).write_bytes(content)
+    with pytest.raises(ManifestError) as caught:
+        Manifest.read(tmp_path)
+    assert MANIFEST_NAME in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_manifest_says_what_writes_one(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="train save"):
+        Manifest.read(tmp_path)
+
+
+def test_digests_cover_every_file_but_the_manifest(tmp_path: Path) -> None:
+    (tmp_path / "nested").mkdir()
+    (tmp_path / "nested" / "b.bin").write_bytes(b"b")
+    (tmp_path / "a.txt").write_bytes(b"a")
+    MANIFEST.write(tmp_path)
+    assert list(digest_files(tmp_path)) == ["a.txt", "nested/b.bin"]
+
+
+@pytest.mark.parametrize("harm", ["change", "delete", "truncate"])
+def test_a_harmed_file_is_named(tmp_path: Path, harm: str) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"weights")
+    write_config(tmp_path, {"0": "负面", "1": "正面"})
+    manifest = MANIFEST.model_copy(update={"files": digest_files(tmp_path)})
+    manifest.verify(tmp_path)
+    if harm == "delete":
+        file.unlink()
+    else:
+        file.write_bytes(b"weightz" if harm == "change" else b"weight")
+    with pytest.raises(DigestError, match=r"model\.safetensors"):
+        manifest.verify(tmp_path)
+
+
+def test_a_manifest_cannot_point_outside_its_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "model"
+    directory.mkdir()
+    (tmp_path / "secret").write_bytes(b"s")
+    manifest = MANIFEST.model_copy(update={"files": {"../secret": "0" * 64}})
+    with pytest.raises(DigestError, match="outside"):
+        manifest.verify(directory)
+
+
+@pytest.mark.parametrize(
+    "labels", [{"0": "正面", "1": "负面"}, {"0": "负面"}, {"0": "负面", "2": "正面"}, {}, None, 3]
+)
+def test_other_labels_in_the_config_are_refused(tmp_path: Path, labels: object) -> None:
+    write_config(tmp_path, labels)
+    with pytest.raises(ManifestError, match=r"config\.json"):
+        MANIFEST.verify(tmp_path)
+
+
+def write_config(directory: Path, labels: object) -> None:
+    (directory / "config.json").write_text(json.dumps({"id2label": labels}), encoding="utf-8")
