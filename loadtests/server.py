@@ -1,7 +1,7 @@
-"""Starts a real `bentoml serve` process, waits until it is ready and stops it; it knows no model and no endpoint.
+"""Starts a real `bentoml serve`, waits until it is ready and stops it; it knows no model and no endpoint.
 
-    with bentoml_server("service:BertClassifier", model="bert-classifier:latest") as server:
-        httpx.post(f"{server.url}/classify", json={"texts": ["房间很干净"]})
+with bentoml_server("service:BertClassifier", model="bert-classifier:latest") as server:
+    httpx.post(f"{server.url}/classify", json={"texts": ["房间很干净"]})
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # comes with BentoML and with Locust
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
@@ -29,12 +29,12 @@ _POLL_SECONDS = 0.05
 
 
 class ServerError(RuntimeError):
-    """The server died before it was ready, or was not ready in time; the message ends with its last log lines."""
+    """The server died or was not ready in time; the message ends with its last log lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server: `url` without a trailing slash, the parent process of its workers, and its log file."""
+    """A running server: its address without a final slash, the parent of its workers, and its log."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -47,7 +47,7 @@ class Server:
 
 
 @contextmanager
-def bentoml_server(
+def bentoml_server(  # noqa: PLR0913 - each is one choice of a caller, and only the first is positional
     service: str = "service:BertClassifier",
     *,
     model: str | None = None,
@@ -134,7 +134,9 @@ def stop(process: subprocess.Popen[bytes], home: Path, grace_seconds: float = ST
     process.wait()
 
 
-def _environment(env: Mapping[str, str], *, model: str | None, home: Path | None, private_home: Path) -> dict[str, str]:
+def _environment(
+    env: Mapping[str, str], *, model: str | None, home: Path | None, private_home: Path
+) -> dict[str, str]:
     environment = {**os.environ, **env}
     for name in ("PROMETHEUS_MULTIPROC_DIR", "BENTOML_HOST", "BENTOML_PORT"):
         environment.pop(name, None)

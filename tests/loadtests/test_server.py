@@ -1,24 +1,23 @@
-"""The one place that starts a real server: it becomes ready, keeps to itself, fails with a reason and leaves nothing."""
+"""A started server becomes ready, keeps to itself, fails with a reason and leaves nothing behind."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from loadtests.server import ServerError, bentoml_server, free_port, stop
 
-SERVICE = '''
+SERVICE = """
 import os
 import typing as t
 
@@ -37,7 +36,7 @@ class Tiny:
 
     def __is_ready__(self) -> bool:
         return not os.environ.get("TINY_NEVER_READY")
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ask(url: str, names: list[str]) -> dict[str, str | None]:
-    request = urllib.request.Request(
-        f"{url}/environment", json.dumps({"names": names}).encode(), {"content-type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=30) as response:
-        answer: dict[str, str | None] = json.load(response)
+    answer: dict[str, str | None] = httpx.post(f"{url}/environment", json={"names": names}, timeout=30).json()
     return answer
 
 
@@ -105,7 +100,7 @@ def test_a_worker_that_cannot_load_ends_the_wait_with_its_reason(folder: Path, t
 def test_a_server_that_is_never_ready_is_given_up_and_stopped(folder: Path, tmp_path: Path) -> None:
     port = free_port()
     with (
-        pytest.raises(ServerError, match="not ready after 0.5 seconds"),
+        pytest.raises(ServerError, match=r"not ready after 0\.5 seconds"),
         bentoml_server(
             "tiny_service:Tiny",
             home=tmp_path,

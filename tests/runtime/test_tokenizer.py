@@ -44,8 +44,9 @@ def mixed_texts(count: int, seed: int) -> list[str]:
     rng = random.Random(seed)
     texts = []
     for _ in range(count):
-        runs = [rng.choices(rng.choice(ALPHABETS), k=rng.randint(1, 12)) for _ in range(rng.randint(1, 50))]
-        texts.append("".join(map("".join, runs))[: rng.randint(1, 600)])
+        length = rng.randint(1, 600)
+        runs = ["".join(rng.choices(rng.choice(ALPHABETS), k=rng.randint(1, 12))) for _ in range(length)]
+        texts.append("".join(runs)[:length])
     return [*texts, "测" * 600, "iPhone A股", "[CLS][SEP] [MASK] [UNK]", "", " ", "x" * 300]
 
 

@@ -1,0 +1,1 @@
+"""From a saved model to a running, hardened container; nothing of the project's own code is imported here."""

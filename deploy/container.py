@@ -1,0 +1,146 @@
+"""Runs an image as a careful cluster would, and checks what that promises; it knows no bento and no model."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from deploy import traffic
+from deploy.engine import CheckError, DeployError, Engine, say
+
+USER_ID = 1034  # BentoML's user in the image, by number: Kubernetes' runAsNonRoot cannot judge a name
+READY_TIMEOUT_SECONDS = 120
+STOP_TIMEOUT_SECONDS = 60
+NO_CAPABILITIES = "0" * 16
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A running container and the address of its service."""
+
+    engine: Engine
+    name: str
+    url: str
+
+    def executes(self, *arguments: str) -> str:
+        """Run a command inside and return its output."""
+        return self.engine("exec", self.name, *arguments)
+
+    def inspect(self, field: str) -> str:
+        """Return one field of the engine's description of this container."""
+        return self.engine("inspect", "--format", "{{" + field + "}}", self.name).strip()
+
+    def log_tail(self) -> str:
+        """Return the last lines that the service logged."""
+        return self.engine("logs", "--tail", "30", self.name)
+
+
+@contextmanager
+def hardened(engine: Engine, image: str, *, memory: str = "2g") -> Iterator[Container]:
+    """Run an image without root or capabilities, on a read-only file system; remove it at the end."""
+    port = free_port()
+    name = f"bentobert-{port}"
+    engine(
+        "run", "--detach", "--name", name,
+        "--publish", f"127.0.0.1:{port}:3000",
+        "--user", f"{USER_ID}:{USER_ID}",
+        "--read-only", "--tmpfs", "/tmp:rw,size=64m",  # noqa: S108 - inside the container
+        "--cap-drop", "ALL",
+        "--security-opt", "no-new-privileges",
+        "--memory", memory,
+        image,
+    )  # fmt: skip
+    try:
+        yield Container(engine, name, f"http://127.0.0.1:{port}")
+    finally:
+        engine("rm", "--force", name)
+
+
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_until_ready(container: Container, started: float) -> float:
+    """Return the seconds from `started`, on the monotonic clock, until /readyz first answers 200."""
+    while time.monotonic() - started < READY_TIMEOUT_SECONDS:
+        if traffic.status_of(f"{container.url}/readyz") == 200:
+            return time.monotonic() - started
+        if container.inspect(".State.Running") != "true":
+            raise CheckError(f"the container ended before it was ready:\n{container.log_tail()}")
+        time.sleep(0.1)
+    raise CheckError(f"not ready after {READY_TIMEOUT_SECONDS} s:\n{container.log_tail()}")
+
+
+def check_answers(container: Container) -> None:
+    """Check that /classify labels every text and that /metrics counts the request."""
+    predictions = traffic.classify(container.url, ["房间很干净，服务也好。", "太差了，不会再来。"])
+    labelled = [answer for answer in predictions if answer["label"] and 0 < answer["score"] <= 1]
+    if len(predictions) != 2 or len(labelled) != 2:
+        raise CheckError(f"/classify did not label two texts: {predictions}")
+    if traffic.metric(container.url, "request_total", endpoint="/classify") < 1:
+        raise CheckError("/metrics does not count the request to /classify")
+
+
+def check_confinement(container: Container) -> str:
+    """Check user, capabilities, privileges and file system of process 1; return its user id."""
+    lines = container.executes("cat", "/proc/1/status").splitlines()
+    status = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    user = status["Uid"].split()[0]
+    if user != str(USER_ID):
+        raise CheckError(f"the service runs as user {user}, expected {USER_ID}")
+    if status["CapEff"] != NO_CAPABILITIES or status["CapBnd"] != NO_CAPABILITIES:
+        raise CheckError(f"the service has capabilities: {status['CapEff']} of {status['CapBnd']}")
+    if status["NoNewPrivs"] != "1":
+        raise CheckError("the service could gain privileges")
+    check_read_only(container)
+    return user
+
+
+def check_read_only(container: Container) -> None:
+    """Check that the service's own folder refuses a new file because its file system is read-only."""
+    try:
+        container.executes("touch", "/home/bentoml/bento/new")
+    except DeployError as error:
+        if "Read-only file system" in str(error):
+            return
+        raise CheckError(
+            f"a new file was refused for another reason than a read-only root: {error}"
+        ) from error
+    raise CheckError("the root file system is writable")
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """How a container stopped while it had requests to answer."""
+
+    seconds: float
+    exit_code: int
+    in_flight: int
+    answered: int
+
+
+def stop_under_load(container: Container) -> Stop:
+    """Send SIGTERM while requests are being computed; check that each is answered and the exit is clean."""
+    with traffic.burst(container.url) as requests:
+        in_flight = requests.wait_until_in_flight()
+        say(f"SIGTERM with {in_flight} requests in flight")
+        signalled = time.monotonic()
+        container.engine("stop", "--time", str(STOP_TIMEOUT_SECONDS), container.name)
+        seconds = time.monotonic() - signalled
+        results = requests.results()
+    lost = [result for result in results if result.status != 200]
+    if lost:
+        raise CheckError(f"{len(lost)} of {len(results)} requests in flight were lost; the first: {lost[0]}")
+    answered = sum(result.finished > signalled for result in results)
+    if answered == 0:
+        raise CheckError("every request was answered before the signal came, so nothing was shown")
+    exit_code = int(container.inspect(".State.ExitCode"))
+    if exit_code != 0:
+        raise CheckError(f"exit code {exit_code} after SIGTERM:\n{container.log_tail()}")
+    return Stop(seconds, exit_code, in_flight, answered)

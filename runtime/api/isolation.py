@@ -1,0 +1,107 @@
+"""Lets one text that cannot be classified fail alone; it knows neither what a text nor what an answer is."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from runtime.api.logs import describe_without_message
+from runtime.errors import EngineError, InputError
+
+logger = logging.getLogger(__name__)
+
+Text = TypeVar("Text")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Stands in the results where a text got no answer.
+
+    `status` is 422 where the text is to blame, 500 where the engine failed on this text alone, 503 where the
+    engine is down; `sentence` says so to the client.
+    """
+
+    status: int
+    sentence: str
+
+
+ALONE = Failure(
+    500, "made the engine fail and has no prediction; leave it out, send the other texts again, and report it."
+)
+DOWN = Failure(503, "has no prediction because the engine is down; send it again after the seconds in Retry-After.")
+
+
+class Isolation(Generic[Text, Answer]):
+    """Runs batches; where one fails, halves it until the guilty texts stand alone.
+
+    After a failure that is not plainly a text's fault, a probe decides: where it passes, some text made the
+    engine fail and is searched for; where it does not, the engine is down and nothing is ready until a probe
+    passes again.
+
+    Parameters
+    ----------
+    predict : callable
+        Gives one answer per text, in order. Raises `InputError` for a text it cannot take.
+    probe : callable
+        Raises when the engine does not compute what it should.
+    """
+
+    def __init__(
+        self, predict: Callable[[Sequence[Text]], Sequence[Answer]], probe: Callable[[], object]
+    ) -> None:
+        self._predict = predict
+        self._probe = probe
+        self._healthy = True
+        # Batches come from one thread, readiness checks from another: never both into the engine.
+        self._engine = threading.Lock()
+
+    def __call__(self, texts: Sequence[Text]) -> list[Answer | Failure]:
+        """Return an answer or a failure for every text, in order."""
+        return self._attempt(texts) if self.is_ready() else [DOWN] * len(texts)
+
+    def is_ready(self) -> bool:
+        """Say whether the engine works; after a failure, find out."""
+        return self._healthy or self._passes_probe()
+
+    def _attempt(self, texts: Sequence[Text]) -> list[Answer | Failure]:
+        try:
+            return list(self._checked(texts))
+        except InputError as error:
+            return self._halve(texts, Failure(422, str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever a text makes the engine raise, the others get answers
+            logger.error("the engine failed on %d texts:\n%s", len(texts), describe_without_message(error))
+        return self._halve(texts, ALONE) if self._passes_probe() else [DOWN] * len(texts)
+
+    def _halve(self, texts: Sequence[Text], failure: Failure) -> list[Answer | Failure]:
+        if len(texts) == 1:
+            return [failure]
+        middle = len(texts) // 2
+        return [*self._attempt(texts[:middle]), *self._rest(texts[middle:])]
+
+    def _rest(self, texts: Sequence[Text]) -> list[Answer | Failure]:
+        return self._attempt(texts) if self._healthy else [DOWN] * len(texts)
+
+    def _checked(self, texts: Sequence[Text]) -> Sequence[Answer]:
+        with self._engine:
+            answers = self._predict(texts)
+        if len(answers) != len(texts):
+            # BentoML cuts results by position: one too few and clients get each other's answers.
+            raise EngineError(f"{len(texts)} texts gave {len(answers)} answers.")
+        return answers
+
+    def _passes_probe(self) -> bool:
+        try:
+            with self._engine:
+                self._probe()
+        except Exception as error:  # noqa: BLE001 - any failure of the probe means the same: not ready
+            logger.error("the engine fails its probe:\n%s", describe_without_message(error))
+            self._healthy = False
+        else:
+            if not self._healthy:
+                logger.warning("the engine passes its probe again")
+            self._healthy = True
+        return self._healthy

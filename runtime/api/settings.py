@@ -1,0 +1,110 @@
+"""What an operator may set, as environment variables `CLASSIFIER_*`; nothing is read before `read_settings`."""
+
+from __future__ import annotations
+
+import os
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from runtime.api.cpus import available_cpus
+from runtime.errors import SettingsError, nearest
+
+PREFIX = "CLASSIFIER_"
+_NAME = r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?"
+
+
+class Settings(BaseSettings):
+    """Operator settings of the service; field `max_texts` is the variable `CLASSIFIER_MAX_TEXTS`.
+
+    The descriptions below are the documentation: the tables in README and deploy are checked against them.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
+
+    model: str = Field(
+        default="bert-classifier:latest",
+        pattern=f"^{_NAME}(:{_NAME})?$",
+        description="Tag of the model in the BentoML model store.",
+    )
+    workers: int = Field(
+        default=1, ge=1, le=256, description="Processes, each with its own copy of the model."
+    )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Threads of one forward pass; by default the CPUs that affinity and cgroup quota allow, "
+        "divided by the workers.",
+    )
+    device: str = Field(
+        default="cpu",
+        pattern=r"^(cpu|auto|cuda(:\d+)?(,cuda:\d+)*)$",
+        description="Where the engine computes: cpu, cuda, cuda:1 or auto; of cuda:0,cuda:1 each worker takes "
+        "one in turn.",
+    )
+    timeout_seconds: float = Field(
+        default=30, gt=0, le=3600, description="A request that takes longer is answered 504."
+    )
+    max_concurrency: int = Field(
+        default=256, ge=1, description="Requests in flight in all workers together; one more is answered 429."
+    )
+    max_batch_size: int = Field(
+        default=64, ge=2, le=4096, description="Most texts of several requests that are classified together."
+    )
+    max_texts: int = Field(default=64, ge=1, le=4096, description="Most texts of one request.")
+    max_text_characters: int = Field(
+        default=8192,
+        ge=1,
+        le=1_000_000,
+        description="Most characters of one text; what exceeds the model's own limit in tokens is cut off.",
+    )
+    max_body_bytes: int = Field(
+        default=4 * 2**20, ge=1024, le=2**30, description="Most bytes of one request body."
+    )
+    access_log: bool = Field(default=False, description="Log one line per request: never its texts.")
+    tracing: bool = Field(
+        default=False, description="Record OpenTelemetry spans, at about 0.2 ms of CPU per request."
+    )
+
+    @property
+    def threads_per_worker(self) -> int:
+        """Threads of one forward pass."""
+        return self.threads or max(1, available_cpus() // self.workers)
+
+    def device_of(self, worker_index: int) -> str:
+        """Return the device of a worker, counted from 0."""
+        devices = self.device.split(",")
+        return devices[worker_index % len(devices)]
+
+
+def read_settings() -> Settings:
+    """Read the environment.
+
+    Raises
+    ------
+    SettingsError
+        A variable `CLASSIFIER_*` is unknown or its value is not allowed.
+    """
+    known = {variable(field) for field in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            raise SettingsError(f"{name} is not a setting; {nearest(name, known)} Correct its name or unset it.")
+    try:
+        return Settings()
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        field = str(problem["loc"][0])
+        raise SettingsError(
+            f"{variable(field)} is {problem['input']!r}, but {_lower(problem['msg'])}; correct it or unset it "
+            f"({Settings.model_fields[field].description})"
+        ) from error
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a field."""
+    return PREFIX + field.upper()
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]

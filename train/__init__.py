@@ -1,0 +1,1 @@
+"""Makes a servable model directory out of labelled rows; nothing of it runs in the container."""

@@ -1,0 +1,54 @@
+"""Tells which byte of a file is not of its declared encoding, and what the file seems to be instead."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from pathlib import Path
+
+from charset_normalizer import from_bytes
+
+from runtime.errors import DataError
+
+_CHINESE = {"gb2312", "gbk", "hz"}
+_LOOKED_AT_BYTES = 1 << 16
+
+
+def with_byte_order_mark(encoding: str) -> str:
+    """Return the encoding that also skips the byte order mark which spreadsheets put before UTF-8."""
+    return "utf-8-sig" if encoding == "utf-8" else encoding
+
+
+def encoding_error(path: Path, encoding: str) -> DataError:
+    """Return the error that names file, row, byte offset and the fix for a file that does not decode."""
+    content = path.read_bytes()
+    try:
+        content.decode(with_byte_order_mark(encoding))
+    except UnicodeDecodeError as error:
+        # The codec that skips a byte order mark counts offsets without it.
+        skipped = len(codecs.BOM_UTF8) if content.startswith(codecs.BOM_UTF8) and encoding == "utf-8" else 0
+        offset = error.start + skipped
+        before = content[: error.start].decode(encoding, errors="replace")
+        return DataError(
+            f"{path} row {_rows(path, before)} is not {encoding}: byte 0x{content[offset]:02x} at offset {offset}; "
+            f"{_remedy(content, encoding)}"
+        )
+    raise AssertionError(f"{path} decodes as {encoding}")
+
+
+def _rows(path: Path, text: str) -> int:
+    """Return the number of the row in which `text` ends."""
+    if path.suffix.lower() == ".csv":
+        return max(1, sum(1 for _ in csv.reader(io.StringIO(text + "?", newline=""))))
+    return text.count("\n") + 1
+
+
+def _remedy(content: bytes, encoding: str) -> str:
+    guess = from_bytes(content[:_LOOKED_AT_BYTES]).best()
+    name = codecs.lookup(guess.encoding).name if guess else None
+    if name in _CHINESE:
+        name = "gb18030"
+    if name is None or name in (encoding, "ascii"):
+        return "save the file as UTF-8."
+    return f'set data.encoding="{name}", or save the file as UTF-8.'

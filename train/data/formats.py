@@ -1,0 +1,195 @@
+"""One reader per file format, named in one table; each gives records with their place in the file.
+
+Every file goes through the `datasets` library. Text formats are read as lines and taken apart here, because
+the library's csv and json readers lose row numbers, take "NA" for a missing value, cut rows that are too
+long and turn strings that look like dates into dates.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+
+from runtime.errors import DataError, RecipeError
+from train.config import DataSection
+from train.data.encodings import encoding_error, with_byte_order_mark
+from train.data.sources import HubDataset
+
+_LONGEST_FIELD = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record by its columns; `number` counts rows, `line` lines, both from 1 with header and blank ones."""
+
+    number: int
+    line: int
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The columns of a file and its records, which are read while iterating."""
+
+    columns: Sequence[str]
+    records: Iterable[Record]
+
+
+def place(file: str, number: int, line: int) -> str:
+    """Name a row for a message; the line only where it differs, after a quoted line break."""
+    return f"{file} row {number}" if line == number else f"{file} row {number} (line {line})"
+
+
+def read_csv(path: Path, data: DataSection) -> Table:
+    """Read comma-separated values: quoted fields may hold commas, doubled quotes and line breaks."""
+    return _delimited(path, data, csv.reader(_lines(path, data.encoding), strict=True))
+
+
+def read_tsv(path: Path, data: DataSection) -> Table:
+    """Read tab-separated values, in which quotes have no meaning."""
+    lines = _lines(path, data.encoding)
+    return _delimited(path, data, csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def read_jsonl(path: Path, data: DataSection) -> Table:
+    """Read one JSON object per line; blank lines are skipped."""
+    lines = enumerate(_lines(path, data.encoding), start=1)
+    records = (Record(number, number, _object(path, number, line)) for number, line in lines if line.strip())
+    first = next(records, None)
+    return Table(list(first.values), _chain(first, records)) if first else Table([], [])
+
+
+def read_parquet(path: Path, data: DataSection) -> Table:  # noqa: ARG001 - the signature of every reader
+    """Read a parquet file; columns of class ids that carry their names give the names."""
+    try:
+        return _columnar(_load("parquet", path))
+    except datasets.exceptions.DatasetsError as error:
+        raise DataError(f"{path} is not a parquet file ({error.__cause__ or error}); write it again.") from error
+
+
+READERS: dict[str, Callable[[Path, DataSection], Table]] = {
+    ".csv": read_csv,
+    ".tsv": read_tsv,
+    ".txt": read_tsv,
+    ".jsonl": read_jsonl,
+    ".json": read_jsonl,
+    ".parquet": read_parquet,
+}
+"""Suffix of a file, in lower case → how it is read."""
+
+
+def read_hub(dataset: HubDataset) -> Table:
+    """Download a split of a hub dataset, or take it from the local cache.
+
+    Raises
+    ------
+    RecipeError
+        There is no such dataset or split, or the hub cannot be reached.
+    """
+    try:
+        loaded = datasets.load_dataset(dataset.path, dataset.configuration, split=dataset.split)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        reason = " ".join(str(error).split())
+        raise RecipeError(f"{dataset} is neither a file here nor a dataset of the hub: {reason}") from error
+    return _columnar(loaded)
+
+
+def _lines(path: Path, encoding: str) -> Iterator[str]:
+    if path.stat().st_size == 0:
+        return iter(())
+    try:
+        loaded = _load("text", path, encoding=with_byte_order_mark(encoding), keep_linebreaks=True)
+    except datasets.exceptions.DatasetsError as error:
+        if isinstance(error.__cause__, UnicodeError):
+            raise encoding_error(path, encoding) from error
+        raise DataError(f"{path} cannot be read ({error.__cause__ or error}); save it again.") from error
+    return iter(loaded["text"])
+
+
+def _load(format_name: str, path: Path, **options: object) -> Any:
+    """Read one file into memory; a cache of our own that is thrown away never gives a stale answer."""
+    with tempfile.TemporaryDirectory() as cache:
+        return datasets.load_dataset(
+            format_name,
+            data_files=glob.escape(str(path.absolute())),
+            split="train",
+            cache_dir=cache,
+            keep_in_memory=True,
+            **options,
+        )
+
+
+def _delimited(path: Path, data: DataSection, reader: Any) -> Table:
+    rows = _numbered(path, reader)
+    columns = list(data.columns) if data.columns else next(rows, (1, 1, []))[2]
+    for name in {data.text, data.label, data.text_pair}:
+        if columns.count(name) > 1:
+            raise DataError(f"{path} row 1 names column {name!r} twice; rename one of them.")
+    return Table(columns, _named(path, columns, rows))
+
+
+def _numbered(path: Path, reader: Any) -> Iterator[tuple[int, int, list[str]]]:
+    """Yield row number, line number and fields of every row that is not blank."""
+    csv.field_size_limit(_LONGEST_FIELD)  # the default refuses texts above 131,072 characters
+    number = 0
+    while True:
+        line = reader.line_num + 1
+        number += 1
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise DataError(
+                f"{place(str(path), number, line)} is malformed ({error}); put fields with quotes or line breaks "
+                "in quotes and double the quotes inside."
+            ) from error
+        if any(field.strip() for field in fields):
+            yield number, line, fields
+
+
+def _named(path: Path, columns: list[str], rows: Iterable[tuple[int, int, list[str]]]) -> Iterator[Record]:
+    for number, line, fields in rows:
+        if len(fields) != len(columns):
+            raise DataError(
+                f"{place(str(path), number, line)} has {len(fields)} fields instead of {len(columns)} "
+                f"({', '.join(map(repr, columns))}); quote fields that hold the delimiter, or add what is missing."
+            )
+        yield Record(number, line, dict(zip(columns, fields, strict=True)))
+
+
+def _object(path: Path, number: int, line: str) -> dict[str, object]:
+    try:
+        found = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{path} row {number} is not JSON ({error}); write one object per line.") from error
+    if not isinstance(found, dict):
+        raise DataError(f"{path} row {number} is a JSON {type(found).__name__}; write one object per line.")
+    return found
+
+
+def _columnar(loaded: Any) -> Table:
+    return Table(loaded.column_names, _rows_of(loaded))
+
+
+def _rows_of(loaded: Any) -> Iterator[Record]:
+    names = {key: feature for key, feature in loaded.features.items() if isinstance(feature, datasets.ClassLabel)}
+    for number, values in enumerate(loaded, start=1):
+        named = {
+            key: names[key].int2str(value) if key in names and value is not None and value >= 0 else value
+            for key, value in values.items()
+        }
+        yield Record(number, number, named)
+
+
+def _chain(first: Record, others: Iterable[Record]) -> Iterator[Record]:
+    yield first
+    yield from others

@@ -1,0 +1,151 @@
+"""A TOML file and `section.key=value` overrides become a `Recipe`; it knows names and types, not their meaning."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from runtime.errors import RecipeError, UsageError, nearest
+from train.config import Recipe, Text
+
+Tables = dict[str, Any]
+
+_INCLUDED = Path(__file__).parent / "configs"
+_TEXT_TYPES = (str, Path, Text | None)
+
+
+def read_recipe(path: Path, overrides: Sequence[str] = (), *, resume: bool = False) -> Recipe:
+    """Read a recipe and put the overrides, each `section.key=value`, on top.
+
+    Raises
+    ------
+    RecipeError
+        The file is missing or not TOML, or a name, type or value is wrong.
+    UsageError
+        An override is not of the form `section.key=value`.
+    """
+    tables = _read_toml(path)
+    for override in overrides:
+        _apply(tables, override)
+    if resume:
+        _table(tables, "finetune")["resume"] = True
+    _table(tables, "run").setdefault("directory", f"runs/{path.stem}")
+    try:
+        # JSON keeps the strict types of TOML and lets arrays become tuples, strings paths.
+        return Recipe.model_validate_json(json.dumps(tables, default=str))
+    except ValidationError as error:
+        raise RecipeError(f"{path}: {_sentence(error.errors(include_url=False))}") from error
+
+
+def nearest_path(path: Path, *others: Path) -> str:
+    """Return a half-sentence naming the existing path most like `path`: beside it, or among `others`."""
+    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
+    missing = path.absolute().relative_to(folder).parts[0]
+    beside = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    candidates = [*beside, *(other for other in others if other.exists())]
+    alike = [entry for entry in candidates if entry.suffix == Path(missing).suffix] or candidates
+    if not alike:
+        return f"{folder} is empty"
+    best = max(alike, key=lambda entry: SequenceMatcher(None, missing, entry.name).ratio())
+    return f"the nearest is {best.relative_to(Path.cwd()) if best.is_relative_to(Path.cwd()) else best}"
+
+
+def _read_toml(path: Path) -> Tables:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise RecipeError(f"recipe {path} does not exist; {nearest_path(path, *_INCLUDED.iterdir())}.") from None
+    except OSError as error:
+        raise RecipeError(f"recipe {path} cannot be read ({error.strerror}); give a TOML file.") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"recipe {path} is not UTF-8 at byte {error.start}; save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"recipe {path} is not TOML: {error}; correct that place.") from error
+
+
+def _apply(tables: Tables, override: str) -> None:
+    name, equals, text = override.partition("=")
+    section, dot, key = name.partition(".")
+    if not (equals and dot and section and key):
+        raise UsageError(f"{override!r} is not an override; write section.key=value, as in finetune.epochs=5.")
+    _check_known(section, key)
+    if text:
+        _table(tables, section)[key] = _value(text, _fields(section)[key].annotation)
+    else:
+        _table(tables, section).pop(key, None)
+
+
+def _value(text: str, annotation: object) -> object:
+    """Read the right-hand side as TOML; where the field holds text, or it is not TOML, take it as written."""
+    if annotation in _TEXT_TYPES and text[0] not in "\"'":
+        return text
+    if "tuple" in str(annotation) and not text.startswith("["):
+        return text.split(",")
+    try:
+        tables = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return tables["value"] if len(tables) == 1 else text
+
+
+def _table(tables: Tables, section: str) -> Tables:
+    table = tables.setdefault(section, {})
+    if not isinstance(table, dict):
+        raise RecipeError(f"{section} = {table!r} is not a section; write its settings below a line [{section}].")
+    return table
+
+
+def _fields(section: str) -> Any:
+    annotation = Recipe.model_fields[section].annotation
+    assert isinstance(annotation, type)
+    assert issubclass(annotation, BaseModel)
+    return annotation.model_fields
+
+
+def _check_known(section: str, key: str | None = None) -> None:
+    """Refuse a name that no recipe has, naming the nearest one that exists."""
+    if section not in Recipe.model_fields:
+        raise RecipeError(f"[{section}] is not a section; {_elsewhere(section) or nearest(section, Recipe.model_fields)}")
+    if key is not None and key not in _fields(section):
+        raise RecipeError(
+            f"{section}.{key} is not a setting; {_elsewhere(key) or nearest(key, _fields(section))}"
+        )
+
+
+def _elsewhere(key: str) -> str | None:
+    """Name the section that does have this key, if any."""
+    homes = [section for section in Recipe.model_fields if key in _fields(section)]
+    return f"did you mean '{homes[0]}.{key}'?" if homes else None
+
+
+def _sentence(problems: Sequence[ErrorDetails]) -> str:
+    unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
+    problem = (unknown or list(problems))[0]
+    where = [str(part) for part in problem["loc"]]
+    if unknown:
+        try:
+            _check_known(*where[:2])
+        except RecipeError as error:
+            return str(error)
+    name = ".".join(where)
+    if problem["type"] == "missing":
+        return 'data.train is missing; write train = "data/train.csv" below a line [data].'
+    return f"{name} = {_shown(problem['input'])} is not allowed: {_reason(problem)}"
+
+
+def _reason(problem: ErrorDetails) -> str:
+    cause = problem.get("ctx", {}).get("error")
+    text = str(cause) if cause else problem["msg"][0].lower() + problem["msg"][1:]
+    return text if text.endswith("?") else f"{text}."
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:60]}…"
