@@ -16,7 +16,7 @@ from pathlib import Path
 from deploy.container import check_answers, check_confinement, hardened, stop_under_load, wait_until_ready
 from deploy.engine import CheckError, DeployError, Engine, find_engine, say, why_no_container
 from deploy.image import build_bento, build_image, image_size_bytes
-from deploy.private_engine import make_private_engine
+from deploy.private_engine import DEFAULT_WORK, make_private_engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,6 @@ def build_run_and_check(work: Path, wheels: Path | None, *, memory: str = "2g") 
     )
 
 
-def default_work() -> Path:
-    """Return the folder of a private engine: its images outlive a checkout."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "bentobert" / "container"
-
-
 def default_wheels() -> Path | None:
     """Return the first local folder of PIP_FIND_LINKS that holds a wheel of torch."""
     folders = [Path(place) for place in os.environ.get("PIP_FIND_LINKS", "").split() if "://" not in place]
@@ -86,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy", description=__doc__)
     parser.add_argument("--memory", default="2g", help="memory limit of the container (default: %(default)s)")
     parser.add_argument(
-        "--work", type=Path, default=default_work(), help="storage of a private engine (default: %(default)s)"
+        "--work", type=Path, default=DEFAULT_WORK, help="storage of a private engine (default: %(default)s)"
     )
     parser.add_argument(
         "--wheels",

@@ -34,8 +34,8 @@ class Container:
         return self.engine("inspect", "--format", "{{" + field + "}}", self.name).strip()
 
     def log_tail(self) -> str:
-        """Return the last lines that the service logged."""
-        return self.engine("logs", "--tail", "30", self.name)
+        """Return the last lines that the service wrote to its standard output and error."""
+        return self.engine("logs", "--tail", "30", self.name, errors_too=True)
 
 
 @contextmanager
@@ -47,7 +47,8 @@ def hardened(engine: Engine, image: str, *, memory: str = "2g") -> Iterator[Cont
         "run", "--detach", "--name", name,
         "--publish", f"127.0.0.1:{port}:3000",
         "--user", f"{USER_ID}:{USER_ID}",
-        "--read-only", "--tmpfs", "/tmp:rw,size=64m",  # noqa: S108 - inside the container
+        # BentoML wants a home that it can write to; the model itself stays in the bento.
+        "--read-only", "--tmpfs", "/tmp:rw,size=64m", "--env", "BENTOML_HOME=/tmp/bentoml",  # noqa: S108
         "--cap-drop", "ALL",
         "--security-opt", "no-new-privileges",
         "--memory", memory,

@@ -31,9 +31,12 @@ def say(message: str) -> None:
 
 
 def command(
-    *arguments: str | Path, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+    *arguments: str | Path,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    errors_too: bool = False,
 ) -> str:
-    """Run a command and return its standard output.
+    """Run a command and return its standard output, with its standard error if wanted.
 
     Raises
     ------
@@ -51,7 +54,7 @@ def command(
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
         raise DeployError(f"`{' '.join(map(str, arguments))}` ended with status {done.returncode}:\n{tail}")
-    return done.stdout
+    return done.stdout + done.stderr if errors_too else done.stdout
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,9 @@ class Engine:
     run_environment: Mapping[str, str] = field(default_factory=dict)
     build_environment: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self, *arguments: str | Path) -> str:
+    def __call__(self, *arguments: str | Path, errors_too: bool = False) -> str:
         """Run one command of the engine and return its output."""
-        return command(self.binary, *arguments, environment=self.run_environment)
+        return command(self.binary, *arguments, environment=self.run_environment, errors_too=errors_too)
 
     def succeeds(self, *arguments: str) -> bool:
         """Tell whether one command of the engine ends with status 0."""

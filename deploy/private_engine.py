@@ -12,6 +12,9 @@ from pathlib import Path
 
 from deploy.engine import BASE_IMAGE, DeployError, Engine, command, say
 
+# Images outlive a checkout. Not below /root/.cache: builds mount a cache there, and buildah 1.28, when it
+# takes that mount away again, mistakes a storage folder below it for the mount and empties the image.
+DEFAULT_WORK = Path("/var/lib/bentobert/container")
 PYTHON_VERSION = "3.11"
 SUITE = "bookworm"  # the Debian release whose python3 is PYTHON_VERSION
 TOOLS = ("podman", "buildah", "runc", "conmon", "debootstrap", "iptables")
@@ -153,12 +156,15 @@ def debian_mirror() -> str:
 
 
 def adapt_root(root: Path) -> None:
-    """Give a bare Debian what python.org's image has, and take the package lists away."""
+    """Give a bare Debian what python.org's slim image has, and take away what that leaves out."""
     for marker in root.glob("usr/lib/python3*/EXTERNALLY-MANAGED"):
         marker.unlink()  # the generated Dockerfile runs `pip install uv`
     (root / "usr/local/bin/python").symlink_to("../../bin/python3")
     (root / "etc/apt/apt.conf.d/docker-clean").write_text(APT_CLEAN)
-    for leftover in ("var/lib/apt/lists", "var/cache/apt"):
-        shutil.rmtree(root / leftover)
-        (root / leftover / "partial").mkdir(parents=True)
-        (root / leftover / "archives/partial").mkdir(parents=True)
+    for superfluous in ("doc", "man", "info", "locale"):
+        shutil.rmtree(root / "usr/share" / superfluous)
+    for downloads in ("var/lib/apt/lists", "var/cache/apt/archives"):
+        shutil.rmtree(root / downloads)
+        (root / downloads / "partial").mkdir(parents=True)
+    for index in root.glob("var/cache/apt/*.bin"):
+        index.unlink()

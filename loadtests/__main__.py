@@ -1,6 +1,6 @@
 """Serves a model, loads it with Locust and holds the run against thresholds: `python -m loadtests --help`.
 
-Exit status 0: every threshold was kept; 1: one was broken; 2: the command line, a file or the server was at fault.
+Exit status 0: every threshold was kept; 1: one was broken; 2: the command line, a file or a server failed.
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ class LoadTestError(RuntimeError):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the scenarios named on the command line and return the exit status."""
     options = _parser().parse_args(argv)
-    # A terminated run must still stop its server and its Locust.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         broken = _run(options)
     except (thresholds.ThresholdsError, ServerError, LoadTestError) as error:
@@ -58,7 +56,9 @@ def _run(options: argparse.Namespace) -> list[str]:
     print(table(HEADER, [summary.row() for summary in summaries]))
     print(f"\nreports: {folder}")
     return [
-        sentence for summary in summaries for sentence in thresholds.breaches(summary, limits[summary.scenario])
+        sentence
+        for summary in summaries
+        for sentence in thresholds.breaches(summary, limits[summary.scenario])
     ]
 
 
@@ -102,7 +102,9 @@ def _progress(message: str) -> None:
 
 def _scenario(name: str) -> str:
     if name not in SCENARIOS:
-        raise argparse.ArgumentTypeError(f"no scenario is called {name!r}; {thresholds.nearest(name, SCENARIOS)}")
+        raise argparse.ArgumentTypeError(
+            f"no scenario is called {name!r}; {thresholds.nearest(name, SCENARIOS)}"
+        )
     return name
 
 
@@ -124,17 +126,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--model", help="tag in the BentoML model store; default: the service's own choice")
-    target.add_argument("--host", help="address of a service that already runs, for instance http://host:3000")
+    target.add_argument(
+        "--host", help="address of a service that already runs, for instance http://host:3000"
+    )
     parser.add_argument("--users", help="open requests at the height of the scenario; default: 16")
     parser.add_argument("--spawn-rate", help="users that come or go per second; default: 100")
     parser.add_argument("--run-time", help="length of a scenario, for instance 90s or 5m; default: 60s")
-    parser.add_argument("--texts", type=_absolute, help="file with one text a line; default: generated Chinese reviews")
+    parser.add_argument(
+        "--texts", type=_absolute, help="file with one text a line; default: generated Chinese reviews"
+    )
     parser.add_argument("--seed", help="which texts are drawn, in which order; default: 0")
-    parser.add_argument("--thresholds", type=_absolute, default=thresholds.DEFAULT_PATH, help="default: %(default)s")
-    parser.add_argument("--reports", type=_absolute, default=ROOT / "loadtests" / "reports", help="default: %(default)s")
+    parser.add_argument(
+        "--thresholds", type=_absolute, default=thresholds.DEFAULT_PATH, help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--reports", type=_absolute, default=ROOT / "loadtests" / "reports", help="default: %(default)s"
+    )
     parser.set_defaults(scenarios=["steady"])
     return parser
 
 
 if __name__ == "__main__":
+    # A terminated run must still stop its server.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

@@ -27,22 +27,27 @@ LENGTH_QUANTILES = (
 )
 POOL_SIZE = 2_000
 
-_SUBJECTS = (
-    "房间 前台 早餐 大堂 服务员 地理位置 隔音 空调 热水 浴室 床垫 停车场 电梯 网络 泳池 餐厅 屏幕 键盘 电池 散热 "
-    "风扇 触摸板 摄像头 硬盘 内存 音箱 外壳 驱动 系统 做工 翻译 情节 人物 插图 纸张 排版 封面 作者的观点 第三章 文笔 物流 包装 "
-    "客服 发票 赠品 价格 性价比 说明书 WiFi USB接口 DVD光盘 Windows"
-).split()
-_ADVERBS = "很 非常 比较 有点 实在 相当 不太 稍微 特别 确实 总体来说 真的 一直 居然".split()
-_JUDGEMENTS = (
-    "干净 陈旧 方便 热情 冷淡 安静 嘈杂 舒服 狭小 宽敞 结实 粗糙 流畅 缓慢 清晰 模糊 生动 枯燥 深刻 肤浅 便宜 昂贵 "
-    "一般 满意 失望 让人惊喜 让人后悔 值得推荐 不值这个价 出乎意料 符合预期 差强人意"
-).split()
-_ASIDES = (
-    "下次还会再来 不会再买了 朋友推荐的 用了三天 住了2晚 等了40分钟 换了一间 打电话没人接 孩子看得津津有味 "
-    "和图片上不一样 送货倒是很快 离地铁站步行5分钟 花了380元 晚上11点还在施工 装了双系统 看到一半就放下了 建议大家考虑清楚 "
-    "跟上一本比差远了 退货也麻烦 老板人不错 开机要1分钟左右 CPU占用不高"
-).split()
-_LINKS = "而且 但是 不过 另外 所以 虽然 可惜 还有 就是 尤其是".split()
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_SUBJECTS = _words("""
+    房间 前台 早餐 大堂 服务员 地理位置 隔音 空调 热水 浴室 床垫 停车场 电梯 网络 泳池 餐厅
+    屏幕 键盘 电池 散热 风扇 触摸板 摄像头 硬盘 内存 音箱 外壳 驱动 系统 做工 WiFi USB接口 DVD光盘 Windows
+    翻译 情节 人物 插图 纸张 排版 封面 作者的观点 第三章 文笔 物流 包装 客服 发票 赠品 价格 性价比 说明书
+""")
+_ADVERBS = _words("很 非常 比较 有点 实在 相当 不太 稍微 特别 确实 总体来说 真的 一直 居然")
+_JUDGEMENTS = _words("""
+    干净 陈旧 方便 热情 冷淡 安静 嘈杂 舒服 狭小 宽敞 结实 粗糙 流畅 缓慢 清晰 模糊 生动 枯燥 深刻 肤浅
+    便宜 昂贵 一般 满意 失望 让人惊喜 让人后悔 值得推荐 不值这个价 出乎意料 符合预期 差强人意
+""")
+_ASIDES = _words("""
+    下次还会再来 不会再买了 朋友推荐的 用了三天 住了2晚 等了40分钟 换了一间 打电话没人接 孩子看得津津有味
+    和图片上不一样 送货倒是很快 离地铁站步行5分钟 花了380元 晚上11点还在施工 装了双系统 看到一半就放下了
+    建议大家考虑清楚 跟上一本比差远了 退货也麻烦 老板人不错 开机要1分钟左右 CPU占用不高
+""")
+_LINKS = _words("而且 但是 不过 另外 所以 虽然 可惜 还有 就是 尤其是")
 _MARKS = "，，，，，，。。。！；、～"
 
 
@@ -73,7 +78,9 @@ def read(path: Path) -> tuple[str, ...]:
     try:
         content = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise CorpusError(f"{path} cannot be read ({error.strerror}); give a file with one text a line.") from error
+        raise CorpusError(
+            f"{path} cannot be read ({error.strerror}); give a file with one text a line."
+        ) from error
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8.") from error
     found = tuple(line for line in content.split("\n") if line.strip())

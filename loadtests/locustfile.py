@@ -13,7 +13,7 @@ import json
 import random
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from locust import FastHttpUser, LoadTestShape, constant, events, task
 
@@ -36,7 +36,7 @@ def _texts_file(path: str) -> str:
     return path
 
 
-@events.init_command_line_parser.add_listener
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def add_options(parser: LocustArgumentParser) -> None:
     """Add the options of this load test; all but `--summary` also stand on the web page."""
     parser.set_defaults(num_users=16, spawn_rate=100.0, run_time="60s")
@@ -65,16 +65,16 @@ def add_options(parser: LocustArgumentParser) -> None:
     )
 
 
-@events.test_start.add_listener
-def make_texts(environment: Environment, **_: Any) -> None:
+@events.test_start.add_listener  # type: ignore[untyped-decorator]
+def make_texts(environment: Environment, **_: object) -> None:
     """Read or generate the texts before the first user needs them."""
     _texts(environment)
 
 
-@events.quitting.add_listener
-def write_summary(environment: Environment, **_: Any) -> None:
+@events.quitting.add_listener  # type: ignore[untyped-decorator]
+def write_summary(environment: Environment, **_: object) -> None:
     """Write what `--summary` asks for."""
-    path = environment.parsed_options.summary
+    path = _options(environment).summary
     if path:
         content = json.dumps(asdict(summarise(environment)), indent=2)
         Path(path).write_text(content + "\n", encoding="utf-8")
@@ -83,11 +83,13 @@ def write_summary(environment: Environment, **_: Any) -> None:
 def summarise(environment: Environment) -> Summary:
     """Return the figures of the whole run, workers included."""
     total, entries = environment.stats.total, environment.stats.entries.values()
-    texts = sum((entry.num_requests - entry.num_failures) * workload.ROW_SIZES[entry.name] for entry in entries)
+    texts = sum(
+        (entry.num_requests - entry.num_failures) * workload.ROW_SIZES[entry.name] for entry in entries
+    )
     seconds = (total.last_request_timestamp or 0) - (total.start_time or 0)
     answered = total.num_requests - total.num_failures
     return Summary(
-        scenario=environment.parsed_options.scenario,
+        scenario=_options(environment).scenario,
         requests=total.num_requests,
         failures=total.num_failures,
         requests_per_second=answered / seconds if seconds > 0 else 0.0,
@@ -99,8 +101,13 @@ def summarise(environment: Environment) -> Summary:
     )
 
 
+def _options(environment: Environment) -> argparse.Namespace:
+    """Return the options of this run: the command line, the web page's form, or the master's."""
+    return cast("argparse.Namespace", environment.parsed_options)
+
+
 def _texts(environment: Environment) -> tuple[str, ...]:
-    options = environment.parsed_options
+    options = _options(environment)
     return corpus.texts(options.texts or None, options.seed)
 
 
@@ -111,9 +118,10 @@ class ClassifyUser(FastHttpUser):
     wait_time = constant(0)
 
     def on_start(self) -> None:
-        """Give every user an order of texts of its own."""
+        """Give every user of every worker an order of texts of its own."""
+        seed, worker = _options(self.environment).seed, self.environment.runner.worker_index
         self.texts = _texts(self.environment)
-        self.rng = random.Random(f"{self.environment.parsed_options.seed} {next(_user_numbers)}")
+        self.rng = random.Random(f"{seed} {worker} {next(_user_numbers)}")
 
     @task
     def classify(self) -> None:
@@ -121,7 +129,7 @@ class ClassifyUser(FastHttpUser):
         texts = workload.draw(self.texts, self.rng)
         with self.client.post(
             workload.PATH,
-            data=workload.body(texts),
+            data=workload.body(texts),  # type: ignore[arg-type]  # bytes are sent as they are
             headers={"Content-Type": "application/json"},
             name=workload.row_name(len(texts)),
             catch_response=True,
@@ -140,8 +148,8 @@ class ScenarioShape(LoadTestShape):
 
     def tick(self) -> tuple[int, float] | None:
         """Return the number of users of this second and how fast to get there, None at the end."""
-        options = self.runner.environment.parsed_options
-        users = users_at(
-            options.scenario, self.get_run_time(), run_seconds=options.run_time, users=options.num_users
-        )
+        assert self.runner is not None
+        options = _options(self.runner.environment)
+        seconds = self.get_run_time()  # type: ignore[no-untyped-call]
+        users = users_at(options.scenario, seconds, run_seconds=options.run_time, users=options.num_users)
         return None if users is None else (users, options.spawn_rate)

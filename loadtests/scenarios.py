@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 Scenario = Callable[[float], float]
-"""From the share of the run that has passed, in [0, 1), to the share of the users that are present, in (0, 1]."""
+"""From the share of the run that has passed, in [0, 1), to the share of the users present, in (0, 1]."""
 
 
 def steady(_passed: float) -> float:
@@ -32,7 +32,6 @@ SCENARIOS: dict[str, Scenario] = {
 
 def users_at(scenario: str, seconds: float, *, run_seconds: float, users: int) -> int | None:
     """Return how many users are present `seconds` into a run, at least one; None when the run is over."""
-    passed = seconds / run_seconds
-    if passed >= 1:
+    if seconds >= run_seconds:
         return None
-    return max(1, round(users * SCENARIOS[scenario](passed)))
+    return max(1, round(users * SCENARIOS[scenario](seconds / run_seconds)))

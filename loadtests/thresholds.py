@@ -42,7 +42,9 @@ def read(path: Path) -> dict[str, Thresholds]:
     try:
         sections = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ThresholdsError(f"{path} cannot be read ({error.strerror}); name a file of thresholds.") from error
+        raise ThresholdsError(
+            f"{path} cannot be read ({error.strerror}); name a file of thresholds."
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ThresholdsError(f"{path} is not TOML ({error}); compare it with {DEFAULT_PATH}.") from error
     for name in sections:
@@ -60,9 +62,7 @@ def breaches(summary: Summary, thresholds: Thresholds) -> list[str]:
     ]
 
 
-_Check = tuple[
-    str, Callable[[Thresholds], float], Callable[[Summary], float], Callable[[float, float], bool]
-]
+_Check = tuple[str, Callable[[Thresholds], float], Callable[[Summary], float], Callable[[float, float], bool]]
 _CHECKS: tuple[_Check, ...] = (
     ("p95_ms", lambda limits: limits.p95_ms, lambda run: run.p95_ms, operator.le),
     ("max_error_rate", lambda limits: limits.max_error_rate, lambda run: run.error_rate, operator.le),
@@ -77,7 +77,9 @@ _CHECKS: tuple[_Check, ...] = (
 
 def _section(section: object, where: str) -> Thresholds:
     if not isinstance(section, Mapping):
-        raise ThresholdsError(f"{where} is not a section; write its keys below a line with its name in brackets.")
+        raise ThresholdsError(
+            f"{where} is not a section; write its keys below a line with its name in brackets."
+        )
     for key in section:
         if key not in KEYS:
             raise ThresholdsError(f"{where}: no threshold is called {key!r}; {nearest(key, KEYS)}")
@@ -86,7 +88,9 @@ def _section(section: object, where: str) -> Thresholds:
         raise ThresholdsError(f"{where} lacks {', '.join(missing)}; every scenario sets {', '.join(KEYS)}.")
     values = {key: _number(section[key], f"{where} {key}") for key in KEYS}
     if values["max_error_rate"] > 1:
-        raise ThresholdsError(f"{where} max_error_rate is {values['max_error_rate']:g}; it is a share from 0 to 1.")
+        raise ThresholdsError(
+            f"{where} max_error_rate is {values['max_error_rate']:g}; it is a share from 0 to 1."
+        )
     return Thresholds(**values)
 
 

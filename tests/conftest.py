@@ -10,12 +10,8 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from runtime.manifest import Manifest
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="bentobert-tests-"))
 
@@ -39,6 +35,7 @@ for _name in ("BENTOML_HOME", "PROMETHEUS_MULTIPROC_DIR", "HF_HOME", "HF_DATASET
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 TINY_TAG = "bert-classifier:tiny"
+LABELS = ("负面", "正面")
 
 
 def pytest_unconfigure() -> None:
@@ -94,22 +91,25 @@ def tiny_model_store(tiny_model_dir: Path) -> Path:
 
 
 def write_tiny_model(directory: Path) -> None:
-    """Write weights, tokenizer, probes and manifest of the tiny model."""
-    from runtime.manifest import Manifest, digest_files
+    """Write weights and tokenizer, then what training's own last step adds: probes, digests, manifest."""
+    from runtime.manifest import Manifest
+    from train.artifact import finish, now, versions
+    from train.data.rows import Row
 
     _write_weights_and_tokenizer(directory)
     manifest = Manifest(
-        labels=("负面", "正面"),
+        labels=LABELS,
         backend="torch",
         precision="fp32",
         max_length=128,
         normalizers=("fold_fullwidth",),
         base_model="scratch",
-        created="2026-01-01T00:00:00+00:00",
+        created=now(),
+        versions=versions(),
     )
-    manifest.write(directory)
-    _write_probes(directory)
-    manifest.model_copy(update={"files": digest_files(directory)}).write(directory)
+    texts = ["房间很干净,服务也好。", "太差了,不会再来", "OK 8分", "物流很慢,但是质量不错!"]
+    rows = [Row(text, None, LABELS[0], "tiny", number, number) for number, text in enumerate(texts, 1)]
+    finish(directory, manifest, rows)
 
 
 def _write_weights_and_tokenizer(directory: Path) -> None:
@@ -128,21 +128,11 @@ def _write_weights_and_tokenizer(directory: Path) -> None:
         max_position_embeddings=512,
         # Wide enough that random logits differ between texts by more than a rounding error.
         initializer_range=0.2,
-        id2label={0: "负面", 1: "正面"},
-        label2id={"负面": 0, "正面": 1},
+        id2label=dict(enumerate(LABELS)),
+        label2id={label: index for index, label in enumerate(LABELS)},
     )
     with torch.random.fork_rng():
         torch.manual_seed(20)
         model = BertForSequenceClassification(config)
     model.save_pretrained(directory)
     build_tokenizer(vocabulary).save_pretrained(directory)
-
-
-def _write_probes(directory: Path) -> None:
-    from runtime.classifier import Classifier
-    from runtime.probes import Probe, write_probes
-
-    texts = ["房间很干净,服务也好。", "太差了,不会再来", "OK 8分", "物流很慢,但是质量不错!"]
-    logits = Classifier.load(directory, verify=False).logits(texts)
-    rows = zip(texts, logits.tolist(), strict=True)
-    write_probes(directory, [Probe(text=text, logits=tuple(row)) for text, row in rows])

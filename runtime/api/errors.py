@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runtime.api.logs import describe_without_message
+from runtime.api.logs import report
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +27,9 @@ _FRAMEWORK_SENTENCES = (
     "An unexpected error has occurred",
 )
 _SENTENCES = {
-    413: "The body is too large; send fewer or shorter texts per request.",
-    429: "More requests are in flight than this server takes; send it again after the seconds in Retry-After.",
+    429: "More requests are in flight than this server takes; send it again after Retry-After seconds.",
     500: "The server failed on this request; send it again, and report it if it fails again.",
-    503: "The model is not ready or the server is overloaded; send it again after the seconds in Retry-After.",
+    503: "The model is not ready or the server is overloaded; send it again after Retry-After seconds.",
     504: "The request took longer than this server allows; send fewer or shorter texts, or try again later.",
 }
 
@@ -40,9 +39,7 @@ class ErrorResponse(Response):
 
     media_type = "application/json"
 
-    def __init__(
-        self, status: int, sentence: str, detail: Collection[Mapping[str, object]] = ()
-    ) -> None:
+    def __init__(self, status: int, sentence: str, detail: Collection[Mapping[str, object]] = ()) -> None:
         super().__init__(_body(sentence, detail), status_code=status)
         _say_when(self.headers, status)
 
@@ -78,7 +75,7 @@ class ErrorEnvelope:
         try:
             await self.app(scope, receive, rewriter)
         except Exception as error:  # noqa: BLE001 - the server above would log the message, and texts with it
-            logger.error("%s %s failed:\n%s", scope["method"], scope["path"], describe_without_message(error))
+            report(logger, f"{scope['method']} {scope['path']} failed", error)
             if not rewriter.started:
                 await ErrorResponse(500, _SENTENCES[500])(scope, receive, rewriter)
 

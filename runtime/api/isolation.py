@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from runtime.api.logs import describe_without_message
+from runtime.api.logs import report
 from runtime.errors import EngineError, InputError
 
 logger = logging.getLogger(__name__)
@@ -29,10 +29,8 @@ class Failure:
     sentence: str
 
 
-ALONE = Failure(
-    500, "made the engine fail and has no prediction; leave it out, send the other texts again, and report it."
-)
-DOWN = Failure(503, "has no prediction because the engine is down; send it again after the seconds in Retry-After.")
+ALONE = Failure(500, "made the engine fail and has no prediction; leave it out and report it.")
+DOWN = Failure(503, "has no prediction because the engine is down; send it again after Retry-After seconds.")
 
 
 class Isolation(Generic[Text, Answer]):
@@ -71,9 +69,9 @@ class Isolation(Generic[Text, Answer]):
         try:
             return list(self._checked(texts))
         except InputError as error:
-            return self._halve(texts, Failure(422, str(error)))
+            return self._halve(texts, Failure(422, f"cannot be classified: {error}"))
         except Exception as error:  # noqa: BLE001 - whatever a text makes the engine raise, the others get answers
-            logger.error("the engine failed on %d texts:\n%s", len(texts), describe_without_message(error))
+            report(logger, f"the engine failed on {len(texts)} texts", error)
         return self._halve(texts, ALONE) if self._passes_probe() else [DOWN] * len(texts)
 
     def _halve(self, texts: Sequence[Text], failure: Failure) -> list[Answer | Failure]:
@@ -98,7 +96,7 @@ class Isolation(Generic[Text, Answer]):
             with self._engine:
                 self._probe()
         except Exception as error:  # noqa: BLE001 - any failure of the probe means the same: not ready
-            logger.error("the engine fails its probe:\n%s", describe_without_message(error))
+            report(logger, "the engine fails its probe", error)
             self._healthy = False
         else:
             if not self._healthy:

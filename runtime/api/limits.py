@@ -34,7 +34,9 @@ class JsonBody:
 
     def _refuse_length(self, headers: dict[bytes, bytes]) -> ErrorResponse | None:
         length = headers.get(b"content-length", b"")
-        return self._too_large(f"{int(length):,}") if length.isdigit() and int(length) > self.max_bytes else None
+        if length.isdigit() and int(length) > self.max_bytes:
+            return self._too_large(f"{int(length):,}")
+        return None
 
     async def _read(self, receive: Receive) -> bytes | ErrorResponse:
         chunks: list[bytes] = []
@@ -42,7 +44,7 @@ class JsonBody:
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                return ErrorResponse(400, "The connection closed before the body was complete; send it again.")
+                return ErrorResponse(400, "The connection closed before the body was complete; try again.")
             chunks.append(message.get("body", b""))
             size += len(chunks[-1])
             if size > self.max_bytes:

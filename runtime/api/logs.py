@@ -11,7 +11,7 @@ _FRAMEWORK_LOGGER = "bentoml._internal.server.http_app"
 
 
 def describe_without_message(error: BaseException) -> str:
-    """Return the traceback of an exception and its causes without any message: messages quote what was given."""
+    """Return the traceback of an exception and its causes without messages, which quote what was given."""
     parts = []
     seen: BaseException | None = error
     while seen is not None:
@@ -19,6 +19,11 @@ def describe_without_message(error: BaseException) -> str:
         parts.append(f"{frames}{type(seen).__module__}.{type(seen).__qualname__}")
         seen = seen.__cause__ or seen.__context__
     return "\ncaused by\n".join(parts)
+
+
+def report(logger: logging.Logger, what: str, error: BaseException) -> None:
+    """Log an error by type and place."""
+    logger.error("%s:\n%s", what, describe_without_message(error))
 
 
 class WithoutTexts(logging.Filter):

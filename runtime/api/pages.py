@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from platform import python_version
 
+from pydantic import BaseModel, JsonValue, TypeAdapter
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,19 +18,32 @@ from starlette.staticfiles import StaticFiles
 from runtime.api.errors import ErrorResponse
 from runtime.api.schemas import ModelInfo
 
+SERVING_PACKAGES = ("bentoml", "numpy", "tokenizers")
+JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
+
 
 def pages() -> Starlette:
     """Return the application of the pages, to be mounted; `publish` gives it something to show."""
     return Starlette(routes=[Route("/info", _info), Route("/model-card", _model_card)])
 
 
-def publish(app: Starlette, info: ModelInfo, card: str | None) -> None:
-    """Show this model from now on; `card` is the text of its model card in Markdown."""
+def publish(app: Starlette, directory: Path, tag: str, manifest: BaseModel, limits: dict[str, float]) -> None:
+    """Show this model from now on: its tag, what its manifest says, its metrics, its card, and the limits."""
+    facts = manifest.model_dump(include=set(ModelInfo.model_fields))
+    trained = facts.pop("versions", {})
+    info = ModelInfo(
+        model=tag,
+        limits=limits,
+        versions={"training": trained, "serving": _installed({*SERVING_PACKAGES, *trained})},
+        metrics=_read_json(directory / "metrics.json"),
+        **facts,
+    )
+    card = directory / "README.md"
     app.state.info = info.model_dump_json()
-    app.state.card = card
+    app.state.card = card.read_text(encoding="utf-8") if card.is_file() else None
 
 
-def served_paths(routes: list[BaseRoute]) -> set[str]:
+def served_paths(routes: Iterable[BaseRoute]) -> set[str]:
     """Return every path that these routes serve, files of mounted folders included."""
     paths: set[str] = set()
     for route in routes:
@@ -37,17 +55,29 @@ def served_paths(routes: list[BaseRoute]) -> set[str]:
     return paths
 
 
-def _files(folder: StaticFiles) -> set[str]:
-    roots = [Path(root) for root in folder.all_directories]
-    return {f"/{file.relative_to(root).as_posix()}" for root in roots for file in root.rglob("*") if file.is_file()}
-
-
 async def _info(request: Request) -> Response:
     return Response(request.app.state.info, media_type="application/json")
 
 
 async def _model_card(request: Request) -> Response:
-    card = request.app.state.card
-    if card is None:
+    if request.app.state.card is None:
         return ErrorResponse(404, "This model has no README.md; save it again with `python -m train save`.")
-    return Response(card, media_type="text/markdown")
+    return Response(request.app.state.card, media_type="text/markdown")
+
+
+def _installed(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of Python and of those of these packages that are installed here."""
+    found = {"python": python_version()}
+    for package in sorted(packages):
+        with suppress(PackageNotFoundError):  # what training needed need not be here
+            found[package] = version(package)
+    return found
+
+
+def _read_json(path: Path) -> JsonValue:
+    return JSON.validate_json(path.read_bytes()) if path.is_file() else None
+
+
+def _files(folder: StaticFiles) -> Iterator[str]:
+    for root in map(Path, folder.all_directories):
+        yield from (f"/{file.relative_to(root).as_posix()}" for file in root.rglob("*") if file.is_file())

@@ -1,4 +1,4 @@
-"""What an operator may set, as environment variables `CLASSIFIER_*`; nothing is read before `read_settings`."""
+"""What an operator may set, in variables `CLASSIFIER_*`; nothing is read before `read_settings` is called."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Settings(BaseSettings):
     device: str = Field(
         default="cpu",
         pattern=r"^(cpu|auto|cuda(:\d+)?(,cuda:\d+)*)$",
-        description="Where the engine computes: cpu, cuda, cuda:1 or auto; of cuda:0,cuda:1 each worker takes "
-        "one in turn.",
+        description="Where the engine computes: cpu, cuda, cuda:1 or auto; from cuda:0,cuda:1 the workers "
+        "take in turn.",
     )
     timeout_seconds: float = Field(
         default=30, gt=0, le=3600, description="A request that takes longer is answered 504."
@@ -72,6 +72,12 @@ class Settings(BaseSettings):
         """Threads of one forward pass."""
         return self.threads or max(1, available_cpus() // self.workers)
 
+    @property
+    def limits(self) -> dict[str, float]:
+        """What a client may want to know before it is refused."""
+        names = ("max_texts", "max_text_characters", "max_body_bytes", "max_concurrency", "timeout_seconds")
+        return {name: getattr(self, name) for name in names}
+
     def device_of(self, worker_index: int) -> str:
         """Return the device of a worker, counted from 0."""
         devices = self.device.split(",")
@@ -89,22 +95,18 @@ def read_settings() -> Settings:
     known = {variable(field) for field in Settings.model_fields}
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
-            raise SettingsError(f"{name} is not a setting; {nearest(name, known)} Correct its name or unset it.")
+            raise SettingsError(f"{name} is not a setting, {nearest(name, known)} Correct it or unset it.")
     try:
         return Settings()
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         field = str(problem["loc"][0])
         raise SettingsError(
-            f"{variable(field)} is {problem['input']!r}, but {_lower(problem['msg'])}; correct it or unset it "
-            f"({Settings.model_fields[field].description})"
+            f"{variable(field)} is {problem['input']!r}: {problem['msg']}; correct it or unset it. "
+            f"It means: {Settings.model_fields[field].description}"
         ) from error
 
 
 def variable(field: str) -> str:
     """Return the environment variable of a field."""
     return PREFIX + field.upper()
-
-
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]

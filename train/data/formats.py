@@ -21,7 +21,7 @@ import datasets
 from runtime.errors import DataError, RecipeError
 from train.config import DataSection
 from train.data.encodings import encoding_error, with_byte_order_mark
-from train.data.sources import HubDataset
+from train.data.sources import HubDataset, place
 
 _LONGEST_FIELD = 2**31 - 1
 
@@ -41,11 +41,6 @@ class Table:
 
     columns: Sequence[str]
     records: Iterable[Record]
-
-
-def place(file: str, number: int, line: int) -> str:
-    """Name a row for a message; the line only where it differs, after a quoted line break."""
-    return f"{file} row {number}" if line == number else f"{file} row {number} (line {line})"
 
 
 def read_csv(path: Path, data: DataSection) -> Table:
@@ -116,6 +111,7 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
 
 def _load(format_name: str, path: Path, **options: object) -> Any:
     """Read one file into memory; a cache of our own that is thrown away never gives a stale answer."""
+    datasets.disable_progress_bars()
     with tempfile.TemporaryDirectory() as cache:
         return datasets.load_dataset(
             format_name,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import groupby
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from runtime.errors import DataError, RecipeError, nearest
 from runtime.manifest import file_digest
 from runtime.tokenizer import TextInput
 from train.config import DataSection, Split
-from train.data.sources import HubDataset, Sample, find_source
+from train.data.sources import HubDataset, Sample, find_source, place
+
+if TYPE_CHECKING:
+    from train.data.formats import Record, Table
 
 _SHOWN_PROBLEMS = 5
 
@@ -38,8 +40,6 @@ class Row:
     @property
     def where(self) -> str:
         """File and row, for messages."""
-        from train.data.formats import place
-
         return place(self.file, self.number, self.line)
 
 
@@ -52,7 +52,7 @@ class DataFile(TypedDict):
 
 
 def read_rows(data: DataSection, split: Split) -> list[Row]:
-    """Read all rows of a split in order.
+    """Read all rows of a split, in order.
 
     Raises
     ------
@@ -66,11 +66,16 @@ def read_rows(data: DataSection, split: Split) -> list[Row]:
         return _sample_rows(source)
     rows: list[Row] = []
     problems: list[str] = []
-    for name, table_rows in _tables(data, source):
-        count = len(rows) + len(problems)
-        for found in table_rows:
-            (rows if isinstance(found, Row) else problems).append(found)  # type: ignore[arg-type]
-        if len(rows) + len(problems) == count:
+    for name, table in _tables(data, source):
+        _check_columns(name, table, data)
+        seen = len(rows) + len(problems)
+        for record in table.records:
+            problem = _problem(record, data)
+            if problem:
+                problems.append(f"{place(name, record.number, record.line)} {problem}")
+            else:
+                rows.append(_row(name, record, data))
+        if len(rows) + len(problems) == seen:
             raise DataError(f"{name} holds no rows; add some, or take it out of data.{split}.")
     refuse(problems, "correct or delete these rows")
     return rows
@@ -85,9 +90,93 @@ def refuse(problems: Sequence[str], remedy: str) -> None:
 
 
 def describe_files(rows: Iterable[Row]) -> list[DataFile]:
-    """Return the files that rows came from, with digests and the number of these rows in each.
+    """Return the files these rows came from, with digests and the number of these rows in each.
 
     What is no file here, the sample or a hub dataset, has the digest of its rows.
     """
-    by_file = groupby(rows, key=lambda row: row.file)
-    return [_describe(file, list(group)) for file, group in by_file]
+    by_file: dict[str, list[Row]] = {}
+    for row in rows:
+        by_file.setdefault(row.file, []).append(row)
+    return [
+        {"path": file, "sha256": _digest(file, members), "rows": len(members)}
+        for file, members in by_file.items()
+    ]
+
+
+def _tables(data: DataSection, source: HubDataset | list[Path]) -> Iterator[tuple[str, Table]]:
+    from train.data.formats import READERS, read_hub
+
+    if isinstance(source, HubDataset):
+        yield str(source), read_hub(source)
+        return
+    for path in source:
+        yield str(path), READERS[path.suffix.lower()](path, data)
+
+
+def _sample_rows(source: Sample) -> list[Row]:
+    from train.data.sample import reviews
+
+    name = f"sample:{source.split}"
+    return [
+        Row(text, None, label, name, number, number)
+        for number, (text, label) in enumerate(reviews(source.split), start=1)
+    ]
+
+
+def _check_columns(name: str, table: Table, data: DataSection) -> None:
+    """Refuse a file that lacks a column the recipe names."""
+    for setting in ("text", "label", "text_pair"):
+        column = getattr(data, setting)
+        if column is None or column in table.columns or not table.columns:
+            continue
+        there = ", ".join(repr(known[:40]) for known in table.columns)
+        raise RecipeError(
+            f"data.{setting}={column!r} is no column of {name}, which has {there}; "
+            f"{nearest(column, table.columns)} For a file without a header set data.columns."
+        )
+
+
+def _problem(record: Record, data: DataSection) -> str | None:
+    """Say what keeps a record from being trained on."""
+    for column in (data.text, data.text_pair):
+        value = record.values.get(column, "") if column else "x"
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return f"has an empty {column!r}"
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            return f"has a {type(value).__name__} as {column!r} where text is needed"
+        if not _encodable(str(value)):
+            return f"has half of a surrogate pair in {column!r}"
+    label = record.values.get(data.label)
+    if isinstance(label, list | dict):
+        return f"has a {type(label).__name__} as label {data.label!r} where one value is needed"
+    if label is None or label == -1 or not _label(label):
+        return f"has no label in {data.label!r}"
+    return None
+
+
+def _row(name: str, record: Record, data: DataSection) -> Row:
+    pair = None if data.text_pair is None else str(record.values[data.text_pair])
+    label = _label(record.values[data.label])
+    return Row(str(record.values[data.text]), pair, label, name, record.number, record.line)
+
+
+def _label(value: object) -> str:
+    """Return a label as text; a whole number stored as a float, as tables with gaps do, loses its ".0"."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value.strip() if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _digest(file: str, rows: Sequence[Row]) -> str:
+    if Path(file).is_file():
+        return file_digest(Path(file))
+    content = json.dumps([astuple(row)[:3] for row in rows], ensure_ascii=False)
+    return hashlib.sha256(content.encode("utf-8")).hexdigest()

@@ -60,6 +60,11 @@ def find_source(data: DataSection, split: Split) -> Sample | HubDataset | list[P
     raise RecipeError(f"data.{split}={given!r} does not exist; {nearest_path(path)}.")
 
 
+def place(file: str, number: int, line: int) -> str:
+    """Name a row for a message; the line only where it differs, after a quoted line break."""
+    return f"{file} row {number}" if line == number else f"{file} row {number} (line {line})"
+
+
 def _sample_split(given: str, split: Split) -> Split:
     for known in _HUB_SPLITS:
         if given == SAMPLE + known:

@@ -1,0 +1,53 @@
+"""The label set of the training rows, and whether rows fit it; it knows no files and no model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from runtime.errors import DataError, nearest
+from train.data.rows import Row, refuse
+
+_FEW_ROWS = 20
+
+
+def label_names(rows: Sequence[Row], column: str) -> tuple[str, ...]:
+    """Return the labels of the training rows, sorted: as numbers where all are whole numbers, else as text.
+
+    Raises
+    ------
+    DataError
+        There is one label only, or the column is hardly ever the same twice and so is no label column.
+    """
+    counts = Counter(row.label for row in rows)
+    first = rows[0]
+    if len(counts) == 1:
+        raise DataError(
+            f"all {len(rows)} training rows, {first.where} the first, have the label {first.label!r}; "
+            f"add rows of another label, or set data.label to another column than {column!r}."
+        )
+    if len(counts) == len(rows) or (len(rows) > _FEW_ROWS and len(counts) > len(rows) / 2):
+        raise DataError(
+            f"column {column!r} has {len(counts)} different labels in {len(rows)} training rows "
+            f"({first.where} has {first.label[:40]!r}, {rows[1].where} has {rows[1].label[:40]!r}); "
+            "set data.label to the column that holds the labels."
+        )
+    whole_numbers = all(name.lstrip("-").isdecimal() for name in counts)
+    return tuple(sorted(counts, key=lambda name: (int(name), name) if whole_numbers else (0, name)))
+
+
+def check_known(rows: Sequence[Row], labels: Sequence[str]) -> None:
+    """Refuse rows whose label no training row has.
+
+    Raises
+    ------
+    DataError
+        Names the rows and, for each, the nearest label.
+    """
+    known = set(labels)
+    problems = [
+        f"{row.where} has the unknown label {row.label[:40]!r} ({nearest(row.label, labels)})"
+        for row in rows
+        if row.label not in known
+    ]
+    refuse(problems, "correct these labels, or add training rows that have them")

@@ -1,0 +1,53 @@
+"""From a recipe to its splits of rows, read and checked; it knows no tokens and no model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from train.config import Recipe
+from train.data.labels import check_known, label_names
+from train.data.rows import Row, read_rows
+from train.data.split import stratified_split
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """The rows of a recipe; `test` is empty where the recipe names none."""
+
+    train: list[Row]
+    dev: list[Row]
+    test: list[Row]
+    labels: tuple[str, ...]
+
+
+def load_splits(recipe: Recipe) -> Splits:
+    """Read and check every split, before any work is done with one of them.
+
+    Raises
+    ------
+    RecipeError
+        A file or column does not exist.
+    DataError
+        Rows cannot be read, or their labels cannot be trained on.
+    """
+    train = read_rows(recipe.data, "train")
+    labels = label_names(train, recipe.data.label)
+    if recipe.data.dev is None:
+        train, dev = stratified_split(train, recipe.data.dev_fraction, recipe.finetune.seed)
+    else:
+        dev = load_rows(recipe, "dev", labels)
+    test = load_rows(recipe, "test", labels) if recipe.data.test else []
+    return Splits(train, dev, test, labels)
+
+
+def load_rows(recipe: Recipe, split: Literal["dev", "test"], labels: Sequence[str]) -> list[Row]:
+    """Read the dev or test rows of a model with these labels; dev may be the part that was kept from train."""
+    if split == "dev" and recipe.data.dev is None:
+        rows = read_rows(recipe.data, "train")
+        rows = stratified_split(rows, recipe.data.dev_fraction, recipe.finetune.seed)[1]
+    else:
+        rows = read_rows(recipe.data, split)
+    check_known(rows, labels)
+    return rows

@@ -1,0 +1,116 @@
+"""`evaluate`: the trained model measured through `Classifier`, the code that serves it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from runtime.classifier import Classifier, Prediction
+from runtime.errors import UsageError
+from runtime.manifest import MANIFEST_NAME
+from train import metrics
+from train.artifact import WEIGHTS_NAME
+from train.config import Recipe
+from train.data.loader import load_rows
+from train.data.rows import Row, describe_files
+from train.report.evaluation import Evaluation, Mistake, print_table, write_errors, write_html
+from train.run import RunDirectory, write_json
+
+logger = logging.getLogger(__name__)
+
+
+def run(recipe: Recipe) -> Path:
+    """Measure the model of the run on its test rows, or dev rows without any, and return `metrics.json`.
+
+    Beside it stand `errors.csv` and `report.html`; a table goes to standard error.
+
+    Raises
+    ------
+    UsageError
+        The run has no model yet.
+    DataError
+        The rows cannot be read or have labels the model does not know.
+    """
+    directory = RunDirectory.of(recipe)
+    classifier = load_model(directory.model)
+    split: Literal["test", "dev"] = "dev" if recipe.data.test is None else recipe.evaluate.split
+    rows = load_rows(recipe, split, classifier.manifest.labels)
+    started = time.monotonic()
+    predictions = _predict(classifier, rows, recipe.evaluate.batch_size)
+    evaluation = _measure(classifier, split, rows, predictions, recipe.finetune.seed)
+    mistakes = _mistakes(rows, predictions)
+    print_table(evaluation)
+    write_errors(directory.errors, mistakes)
+    write_html(directory.report, evaluation, mistakes)
+    write_json(directory.metrics, {**evaluation, "seconds": round(time.monotonic() - started, 1)})
+    return directory.metrics
+
+
+def load_model(directory: Path) -> Classifier:
+    """Load the model of a run where the machine computes fastest.
+
+    Raises
+    ------
+    UsageError
+        There is none.
+    ModelError
+        It cannot be served.
+    """
+    if not (directory / MANIFEST_NAME).is_file():
+        raise UsageError(f"{directory} holds no model; run `python -m train finetune` with this recipe first.")
+    return Classifier.load(directory, device="auto")
+
+
+def _predict(classifier: Classifier, rows: Sequence[Row], batch_size: int) -> list[Prediction]:
+    predictions: list[Prediction] = []
+    logged = time.monotonic()
+    for start in range(0, len(rows), batch_size):
+        predictions += classifier.predict([row.input for row in rows[start : start + batch_size]])
+        if time.monotonic() - logged > 10:
+            logged = time.monotonic()
+            logger.info("classified %d of %d rows", len(predictions), len(rows))
+    return predictions
+
+
+def _measure(
+    classifier: Classifier,
+    split: Literal["test", "dev"],
+    rows: Sequence[Row],
+    predictions: Sequence[Prediction],
+    seed: int,
+) -> Evaluation:
+    manifest = classifier.manifest
+    position = {label: index for index, label in enumerate(manifest.labels)}
+    expected = [position[row.label] for row in rows]
+    matrix = metrics.confusion_matrix(
+        expected, [position[prediction.label] for prediction in predictions], len(position)
+    )
+    return {
+        "split": split,
+        "rows": len(rows),
+        "accuracy": float(metrics.accuracy(matrix)),
+        "accuracy_interval": metrics.interval(matrix, metrics.accuracy, seed),
+        "macro_f1": float(metrics.macro_f1(matrix)),
+        "macro_f1_interval": metrics.interval(matrix, metrics.macro_f1, seed),
+        "confidence": metrics.CONFIDENCE,
+        "truncated_rows": sum(prediction.truncated for prediction in predictions),
+        "classes": dict(zip(manifest.labels, metrics.class_figures(matrix), strict=True)),
+        "confusion": matrix.tolist(),
+        "data": describe_files(rows),
+        "weights": manifest.files[WEIGHTS_NAME],
+        "backend": manifest.backend,
+        "precision": manifest.precision,
+    }
+
+
+def _mistakes(rows: Sequence[Row], predictions: Sequence[Prediction]) -> list[Mistake]:
+    """Return the wrongly classified rows, the most confident first."""
+    mistakes = [
+        Mistake(row, prediction.label, prediction.score, prediction.scores[row.label])
+        for row, prediction in zip(rows, predictions, strict=True)
+        if prediction.label != row.label
+    ]
+    return sorted(mistakes, key=lambda mistake: -mistake.score)

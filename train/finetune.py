@@ -1,0 +1,183 @@
+"""`finetune`: rows and a base model become a servable directory; the loop itself is Trainer's."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runtime.manifest import Manifest
+from runtime.tokenizer import Tokenizer
+from train import checkpoint
+from train.artifact import TRAINING_NAME, WEIGHTS_NAME, finish, now, versions
+from train.config import Recipe
+from train.data.encoded import EncodedRows
+from train.data.loader import Splits, load_splits
+from train.data.rows import Row, describe_files
+from train.pretrained import build_model, read_config, read_tokenizer
+from train.run import RunDirectory, staged, write_json
+
+if TYPE_CHECKING:
+    from transformers import BertConfig
+
+logger = logging.getLogger(__name__)
+
+_MANY_UNKNOWN = 0.05
+
+
+def run(recipe: Recipe) -> Path:
+    """Train, keep the best epoch, and return the directory of the finished model.
+
+    The directory appears at once when everything is done; until then checkpoints allow `--resume`.
+
+    Raises
+    ------
+    RecipeError
+        A file, column or base model does not exist, or --resume finds another training.
+    DataError
+        The rows cannot be trained on.
+    """
+    directory = RunDirectory.of(recipe)
+    config = read_config(recipe)
+    splits = load_splits(recipe)
+    origin = checkpoint.origin_of(recipe, describe_files([*splits.train, *splits.dev]))
+    if recipe.finetune.resume and _is_done(directory.model, origin):
+        logger.info("%s is finished, there is nothing to resume", directory.model)
+        return directory.model
+    last = _last_checkpoint(recipe, directory.checkpoints, origin)
+    started = time.monotonic()
+    with staged(directory.model) as staging:
+        rows, figures = _encode(recipe, splits, staging)
+        if last is None or not checkpoint.read_progress(last).finished:
+            figures |= _train(recipe, config, splits.labels, rows, directory.checkpoints, last)
+            last = checkpoint.newest_intact(directory.checkpoints, origin)
+        assert last is not None, "training saves at the end of every epoch"
+        figures |= _keep_best(last, staging) | {"seconds": round(time.monotonic() - started, 1)}
+        write_json(staging / TRAINING_NAME, _report(recipe, splits, figures, origin))
+        finish(staging, _manifest(recipe, splits.labels), splits.dev)
+    shutil.rmtree(directory.checkpoints)
+    return directory.model
+
+
+def _is_done(model: Path, origin: checkpoint.Origin) -> bool:
+    """Tell whether a finished model is the result of just this training."""
+    path = model / TRAINING_NAME
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["origin"] == origin
+
+
+def _last_checkpoint(recipe: Recipe, folder: Path, origin: checkpoint.Origin) -> Path | None:
+    """Return where to continue; without `--resume`, or with nothing to resume, make a clean start."""
+    last = checkpoint.newest_intact(folder, origin) if recipe.finetune.resume else None
+    if last is None:
+        checkpoint.start_over(folder, origin)
+    else:
+        logger.info("resuming from %s", last)
+    return last
+
+
+def _encode(
+    recipe: Recipe, splits: Splits, staging: Path
+) -> tuple[tuple[EncodedRows, EncodedRows], dict[str, Any]]:
+    """Save the tokenizer, encode training and development rows with it, and say how well it fits them."""
+    tokenizer = read_tokenizer(recipe)
+    tokenizer.model_max_length = recipe.finetune.max_length
+    tokenizer.save_pretrained(staging)
+    encode = Tokenizer.load(staging, recipe.finetune.max_length)
+    train, dev = (
+        EncodedRows(rows, splits.labels, encode, recipe.data.normalizers) for rows in (splits.train, splits.dev)
+    )
+    unknown = train.share_of(tokenizer.unk_token_id)
+    if unknown > _MANY_UNKNOWN:
+        logger.warning(
+            "%.0f %% of the tokens are unknown to the vocabulary of %s; another base model may fit better",
+            100 * unknown,
+            recipe.finetune.base_model,
+        )
+    figures = {"unknown_tokens": round(unknown, 6), "truncated_rows": round(train.truncated / len(train), 6)}
+    return (train, dev), figures
+
+
+def _train(
+    recipe: Recipe,
+    config: BertConfig,
+    labels: Sequence[str],
+    rows: tuple[EncodedRows, EncodedRows],
+    folder: Path,
+    last: Path | None,
+) -> dict[str, Any]:
+    """Run Trainer to its end, or from a checkpoint to its end; checkpoints are its result."""
+    from train.progress import training_progress
+    from train.trainer import ClassifierTrainer, choose_precision, early_stopping, training_arguments
+
+    precision = choose_precision(recipe.finetune.precision)
+    arguments = training_arguments(recipe.finetune, folder, precision, len(rows[0]))
+    model = build_model(recipe, config, labels)
+    logger.info(
+        "training %s with %s parameters on %d rows, %s on %s",
+        recipe.finetune.base_model,
+        f"{model.num_parameters():,}",
+        len(rows[0]),
+        precision,
+        arguments.device,
+    )
+    with training_progress() as progress:
+        callbacks = [early_stopping(recipe.finetune), progress]
+        trainer = ClassifierTrainer(model, arguments, rows, config.pad_token_id or 0, callbacks=callbacks)
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    return {"precision": precision, "device": str(arguments.device), "parameters": model.num_parameters()}
+
+
+def _keep_best(last: Path, staging: Path) -> dict[str, Any]:
+    """Copy weights and configuration of the best epoch, and return how training went."""
+    progress = checkpoint.read_progress(last)
+    for name in (WEIGHTS_NAME, "config.json"):
+        shutil.copyfile(progress.best / name, staging / name)
+    epochs = [entry for entry in progress.history if "eval_loss" in entry]
+    best = next(entry for entry in epochs if entry["step"] == checkpoint.step_of(progress.best))
+    return {
+        "epochs": len(epochs),
+        "best_epoch": round(best["epoch"]),
+        "dev": {name: best[f"eval_{name}"] for name in ("loss", "accuracy", "macro_f1")},
+        "history": progress.history,
+    }
+
+
+def _manifest(recipe: Recipe, labels: tuple[str, ...]) -> Manifest:
+    return Manifest(
+        labels=labels,
+        backend="torch",
+        precision="fp32",
+        max_length=recipe.finetune.max_length,
+        normalizers=recipe.data.normalizers,
+        text_pair=recipe.data.text_pair is not None,
+        base_model=recipe.finetune.base_model,
+        created=now(),
+        versions=versions(),
+    )
+
+
+def _report(
+    recipe: Recipe, splits: Splits, figures: dict[str, Any], origin: checkpoint.Origin
+) -> dict[str, Any]:
+    """Return what the model card will tell of data and training."""
+    named = {"train": splits.train, "dev": splits.dev, "test": splits.test}
+    return {
+        "recipe": recipe.model_dump(mode="json", exclude={"run"}),
+        "data": {name: _describe(rows, splits.labels) for name, rows in named.items() if rows},
+        "training": figures,
+        "origin": origin,
+    }
+
+
+def _describe(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any]:
+    counts = Counter(row.label for row in rows)
+    return {
+        "rows": len(rows),
+        "files": describe_files(rows),
+        "labels": {label: counts[label] for label in labels},
+    }

@@ -1,0 +1,1 @@
+"""What people read: the evaluation report and the model card, as templates and the figures they show."""

@@ -1,0 +1,90 @@
+"""The folder of one run: what lies where, and how a finished directory takes its place at once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from train.config import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """Paths of a run; none of them need exist."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> RunDirectory:
+        """Return the run directory of a recipe."""
+        return cls(recipe.run.directory.expanduser())
+
+    @property
+    def model(self) -> Path:
+        """The fine-tuned model, servable in fp32."""
+        return self.root / "model"
+
+    @property
+    def export(self) -> Path:
+        """The model for the backend and precision of the recipe."""
+        return self.root / "export"
+
+    @property
+    def checkpoints(self) -> Path:
+        """States of an unfinished training; gone once the model is there."""
+        return self.root / "checkpoints"
+
+    @property
+    def metrics(self) -> Path:
+        """What `evaluate` measured, for programs."""
+        return self.root / "metrics.json"
+
+    @property
+    def errors(self) -> Path:
+        """Wrongly classified rows, the most confident first."""
+        return self.root / "errors.csv"
+
+    @property
+    def report(self) -> Path:
+        """What `evaluate` measured, for people."""
+        return self.root / "report.html"
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Path]:
+    """Yield an empty directory beside `target` that replaces it when the block ends without an exception.
+
+    Until then `target` stays as it was; what an earlier, killed process left beside it is removed.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in target.parent.glob(f".{target.name}-*"):
+        shutil.rmtree(leftover)
+    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    staging.chmod(0o755)  # mkdtemp gives 0700, and the directory is to be read like any other
+    try:
+        yield staging
+        _replace(staging, target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON that people can read, atomically: beside, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def _replace(staging: Path, target: Path) -> None:
+    """Rename over a directory, which no file system does in one step: the old one first steps aside."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+    if target.exists():
+        target.rename(aside / target.name)
+    staging.rename(target)
+    shutil.rmtree(aside)

@@ -1,0 +1,161 @@
+"""The one training loop: Hugging Face `Trainer` with a loss handed in and checkpoints that can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import (
+    EarlyStoppingCallback,
+    EvalPrediction,
+    PreTrainedModel,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+from runtime.errors import RecipeError
+from train import metrics
+from train.checkpoint import prune, seal
+from train.config import FinetuneSection
+from train.data.encoded import Collator, EncodedRows
+
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(logits (rows, num_labels), labels (rows,), rows of the whole optimizer step) → share of that step's loss."""
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, rows_in_step: Tensor) -> Tensor:
+    """Return the cross-entropy summed over these rows and divided by all rows of the optimizer step.
+
+    Dividing by the step's rows makes two half batches with accumulation equal to one whole batch.
+    """
+    return functional.cross_entropy(logits.float(), labels, reduction="sum") / rows_in_step
+
+
+class ClassifierTrainer(Trainer):
+    """`Trainer` for classifiers.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+        Gives logits of shape (rows, num_labels).
+    arguments : TrainingArguments
+        From `training_arguments`.
+    rows : tuple of EncodedRows
+        Training and development rows.
+    pad_token_id : int
+    loss : Loss
+    callbacks : list of TrainerCallback
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        arguments: TrainingArguments,
+        rows: tuple[EncodedRows, EncodedRows],
+        pad_token_id: int,
+        *,
+        loss: Loss = cross_entropy,
+        callbacks: list[TrainerCallback],
+    ) -> None:
+        def loss_of_outputs(outputs: Any, labels: Tensor, num_items_in_batch: Tensor) -> Tensor:
+            return loss(outputs["logits"], labels, num_items_in_batch)
+
+        super().__init__(
+            model=model,
+            args=arguments,
+            train_dataset=rows[0],
+            eval_dataset=rows[1],
+            data_collator=Collator(pad_token_id),
+            compute_loss_func=loss_of_outputs,
+            compute_metrics=dev_figures,
+            callbacks=callbacks,
+        )
+        self.remove_callback(PrinterCallback)  # it prints to standard output, which is for the result
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        folder = Path(self.args.output_dir)
+        seal(folder / f"checkpoint-{self.state.global_step}")
+        # Only now may older ones go: there is always one that can be resumed, and the best so far.
+        prune(folder, keep={self.state.global_step, self.state.best_global_step or 0})
+
+
+def training_arguments(
+    settings: FinetuneSection, folder: Path, precision: str, rows: int
+) -> TrainingArguments:
+    """Translate the recipe into Trainer's terms; `rows` is the number of training rows."""
+    steps = -(-rows // (settings.batch_size * settings.gradient_accumulation))
+    return TrainingArguments(
+        output_dir=str(folder.absolute()),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=2 * settings.batch_size,
+        gradient_accumulation_steps=settings.gradient_accumulation,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=settings.warmup_ratio,
+        weight_decay=settings.weight_decay,
+        optim="adamw_torch",
+        seed=settings.seed,
+        bf16=precision == "bf16",
+        use_cpu=not torch.accelerator.is_available(),
+        dataloader_pin_memory=torch.accelerator.is_available(),
+        train_sampling_strategy="group_by_length",
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        load_best_model_at_end=True,
+        metric_for_best_model=settings.metric,
+        greater_is_better=True,
+        restore_callback_states_from_checkpoint=True,
+        logging_steps=max(1, steps // 10),
+        disable_tqdm=True,
+        report_to="none",
+    )
+
+
+def early_stopping(settings: FinetuneSection) -> TrainerCallback:
+    """Stop after so many epochs without a better metric."""
+    return EarlyStoppingCallback(early_stopping_patience=settings.early_stopping_patience)
+
+
+def dev_figures(prediction: EvalPrediction) -> dict[str, float]:
+    """Return accuracy and macro-F1 of logits against label ids."""
+    logits = np.asarray(prediction.predictions)
+    labels = np.asarray(prediction.label_ids)
+    matrix = metrics.confusion_matrix(labels.tolist(), logits.argmax(axis=1).tolist(), logits.shape[1])
+    return {"accuracy": float(metrics.accuracy(matrix)), "macro_f1": float(metrics.macro_f1(matrix))}
+
+
+def choose_precision(wanted: str) -> str:
+    """Return "bf16" or "fp32": what was asked for, or for "auto" bf16 where the hardware multiplies in it.
+
+    Raises
+    ------
+    RecipeError
+        bf16 was asked for on a GPU that cannot.
+    """
+    has_bf16 = _cuda_has_bf16() if torch.cuda.is_available() else _cpu_has_bf16()
+    if wanted == "auto":
+        return "bf16" if has_bf16 else "fp32"
+    if wanted == "bf16" and torch.cuda.is_available() and not has_bf16:
+        name = torch.cuda.get_device_name()
+        raise RecipeError(f"finetune.precision='bf16' does not work on {name}; set it to 'auto' or 'fp32'.")
+    return wanted
+
+
+def _cuda_has_bf16() -> bool:
+    return torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def _cpu_has_bf16() -> bool:
+    if torch.accelerator.is_available():
+        return False  # Apple's GPU: training runs there, and autocast to bf16 is no gain
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "sve_bf16"))
