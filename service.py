@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -19,7 +19,7 @@ from runtime.api.answers import answer
 from runtime.api.errors import ErrorEnvelope
 from runtime.api.isolation import Failure, Isolation
 from runtime.api.limits import JsonBody
-from runtime.api.logs import keep_texts_out_of_the_log
+from runtime.api.logs import tidy_the_log
 from runtime.api.pages import pages, publish, served_paths
 from runtime.api.schemas import PREDICTIONS, Prediction, TextInput, check_pairs, classify_request
 from runtime.api.settings import read_settings
@@ -50,15 +50,27 @@ class StoredModel(BentoModel):
             "`python -m train all RECIPE.toml`, or name one of `bentoml models list` in CLASSIFIER_MODEL."
         )
 
+    def pin(self, tags: Iterable[bentoml.Tag]) -> None:
+        """Mean, by `latest`, the one of these that has this name."""
+        if self.tag.version in (None, "latest"):
+            for tag in tags:
+                if tag.name == self.tag.name:
+                    object.__setattr__(self, "tag", tag)  # BentoML froze the class
+
 
 class Service(bentoml.Service):
-    """BentoML's service inside one more layer: every error, also its own, is one JSON object."""
+    """BentoML's service, but every error is a JSON object and a Bento serves the model it was built with."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """Return the application of one worker."""
-        keep_texts_out_of_the_log()
+        tidy_the_log()
         app: Starlette = super().to_asgi(is_main=is_main)
         return ErrorEnvelope(app, paths=served_paths(app.routes))
+
+    def on_load_bento(self, bento: bentoml.Bento) -> None:
+        """Take over what a Bento says; BentoML itself would serve whatever was trained since."""
+        super().on_load_bento(bento)
+        MODEL.pin(model.tag for model in bento.info.all_models)
 
 
 class Predictions(bentoml.IODescriptor, RootModel[list[Prediction]]):

@@ -14,8 +14,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deploy.container import check_answers, check_confinement, hardened, stop_under_load, wait_until_ready
-from deploy.engine import CheckError, DeployError, Engine, find_engine, say, why_no_container
-from deploy.image import build_bento, build_image, image_size_bytes
+from deploy.engine import (
+    CheckError,
+    DeployError,
+    Engine,
+    find_engine,
+    no_container,
+    say,
+    why_no_private_engine,
+)
+from deploy.image import build_bento, build_image, image_size_bytes, tag_latest
 from deploy.private_engine import DEFAULT_WORK, make_private_engine
 
 
@@ -39,15 +47,14 @@ def engine_for(work: Path, wheels: Path | None) -> Engine:
     engine = find_engine()
     if engine is not None:
         return engine
-    reason = why_no_container()
+    reason = why_no_private_engine()
     if reason is not None:
-        raise DeployError(f"{reason}; start docker or podman, or run this as root on Debian.")
+        raise DeployError(f"{no_container(reason)}; start docker or podman, or run this as root on Debian.")
     return make_private_engine(work, wheels)
 
 
-def build_run_and_check(work: Path, wheels: Path | None, *, memory: str = "2g") -> Report:
+def build_run_and_check(engine: Engine, *, memory: str = "2g") -> Report:
     """Build the image, run it hardened, check it, stop it under load."""
-    engine = engine_for(work, wheels)
     image = build_image(engine, build_bento())
     say(f"running {image} hardened")
     started = time.monotonic()
@@ -90,7 +97,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        report = build_run_and_check(options.work, options.wheels, memory=options.memory)
+        engine = engine_for(options.work, options.wheels)
+        report = build_run_and_check(engine, memory=options.memory)
+        tag_latest(engine, report.image)
     except (DeployError, CheckError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -110,4 +110,9 @@ def why_no_container() -> str | None:
     reason = why_no_private_engine()
     if reason is None or find_engine() is not None:
         return None
+    return no_container(reason)
+
+
+def no_container(reason: str) -> str:
+    """Say that no container can run, and why none could be helped to."""
     return f"neither docker nor podman works here, and none can be installed ({reason})"

@@ -38,6 +38,11 @@ def build_image(engine: Engine, bento: str) -> str:
     return bento
 
 
+def tag_latest(engine: Engine, image: str) -> None:
+    """Give an image the name that compose.yaml and kubernetes.yaml use."""
+    engine("tag", image, f"{image.partition(':')[0]}:latest")
+
+
 def image_size_bytes(engine: Engine, image: str) -> int:
     """Return the size of all layers of an image."""
     return int(engine("image", "inspect", "--format", "{{.Size}}", image))

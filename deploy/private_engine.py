@@ -10,6 +10,8 @@ import resource
 import shutil
 from pathlib import Path
 
+from packaging.version import Version
+
 from deploy.engine import BASE_IMAGE, DeployError, Engine, command, say
 
 # Images outlive a checkout. Not below /root/.cache: builds mount a cache there, and buildah 1.28, when it
@@ -120,12 +122,12 @@ def uv_configuration(wheels: Path | None) -> str:
 def torch_wheel(wheels: Path) -> Path:
     """Return the newest wheel of torch in a folder that suits the image's Python."""
     tag = f"cp{PYTHON_VERSION.replace('.', '')}"
-    found = sorted(wheels.glob(f"torch-*-{tag}-{tag}-*linux*_{os.uname().machine}.whl"))
+    found = list(wheels.glob(f"torch-*-{tag}-{tag}-*linux*_{os.uname().machine}.whl"))
     if not found:
         raise DeployError(
             f"{wheels} holds no torch wheel for {tag} on Linux; leave --wheels out, or add one."
         )
-    return found[-1]
+    return max(found, key=lambda wheel: Version(wheel.name.split("-")[1]))
 
 
 def make_base_image(engine: Engine, work: Path) -> None:

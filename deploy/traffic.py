@@ -78,8 +78,9 @@ class Burst:
         """Wait until the service itself counts every unanswered request; return how many those are."""
         deadline = time.monotonic() + REQUEST_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
-            counted = int(metric(self._url, "request_in_progress", endpoint="/classify"))
+            # In this order: what was unanswered before the count and is in the count is in flight.
             unanswered = sum(not future.done() for future in self._futures)
+            counted = metric(self._url, "request_in_progress", endpoint="/classify")
             if 0 < unanswered <= counted:
                 return unanswered
             if unanswered == 0:

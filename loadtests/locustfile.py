@@ -24,6 +24,7 @@ from loadtests.summary import Summary
 if TYPE_CHECKING:
     from locust.argument_parser import LocustArgumentParser
     from locust.env import Environment
+    from locust.runners import Runner
 
 _user_numbers = itertools.count()
 
@@ -148,8 +149,7 @@ class ScenarioShape(LoadTestShape):
 
     def tick(self) -> tuple[int, float] | None:
         """Return the number of users of this second and how fast to get there, None at the end."""
-        assert self.runner is not None
-        options = _options(self.runner.environment)
+        options = _options(cast("Runner", self.runner).environment)
         seconds = self.get_run_time()  # type: ignore[no-untyped-call]
         users = users_at(options.scenario, seconds, run_seconds=options.run_time, users=options.num_users)
         return None if users is None else (users, options.spawn_rate)

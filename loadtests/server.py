@@ -26,6 +26,7 @@ STOP_GRACE_SECONDS = 30.0
 _LOG_TAIL_LINES = 100  # BentoML writes a traceback of 50 below the one that matters
 _PROBE_TIMEOUT_SECONDS = 1.0
 _POLL_SECONDS = 0.05
+_WORKER = "_bentoml_impl.worker"
 
 
 class ServerError(RuntimeError):
@@ -172,18 +173,33 @@ def _linked_home(shared: Path, private: Path) -> Path:
 
 def _wait_until_ready(server: Server, port: int, timeout_seconds: float) -> None:
     deadline = time.monotonic() + timeout_seconds
+    had_worker = False
     while time.monotonic() < deadline:
-        if server.process.poll() is not None:
-            raise ServerError(
-                f"the server ended with status {server.process.returncode} before it was ready; "
-                f"its last lines:\n{server.log_tail()}"
-            )
+        has_worker = _has_worker(server.process)
+        # Its parent notices only after 10 seconds that a worker could not load its model.
+        if server.process.poll() is not None or (had_worker and not has_worker):
+            raise ServerError(f"the server ended before it was ready; its last lines:\n{server.log_tail()}")
         if _is_ready(port):
             return
+        had_worker = has_worker
         time.sleep(_POLL_SECONDS)
     raise ServerError(
         f"the server was not ready after {timeout_seconds:g} seconds; its last lines:\n{server.log_tail()}"
     )
+
+
+def _has_worker(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        return any(_is_worker(child) for child in psutil.Process(process.pid).children())
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return _WORKER in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # or a zombie, which is one to psutil
+        return False
 
 
 def _is_ready(port: int) -> bool:

@@ -1,6 +1,6 @@
 """The command line: `python -m train COMMAND RECIPE.toml [section.key=value ...] [--resume]`.
 
-It knows the names of the commands and nothing of their work: a command's module is imported when it is chosen.
+It knows the names of the commands, not their work: a module is imported when its command is chosen.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def _run(arguments: Sequence[str]) -> Path | str:
     given = _parser().parse_intermixed_args(arguments)
     command = _chosen(given.command)
     if given.recipe is None:
-        raise _usage_error(f"{given.command} needs a recipe; write `python -m train {given.command} RECIPE.toml`.")
+        name = given.command
+        raise _usage_error(f"{name} needs a recipe; write `python -m train {name} RECIPE.toml`.")
     from train.recipe import read_recipe
 
     recipe = read_recipe(Path(given.recipe), given.overrides, resume=given.resume)

@@ -39,14 +39,15 @@ def finish(directory: Path, manifest: Manifest, dev: Sequence[Row]) -> Manifest:
             for row, found in zip(rows, logits, strict=True)
         ],
     )
-    return seal(directory, manifest)
+    sealed = record_digests(directory, manifest)
+    Classifier.load(directory)
+    return sealed
 
 
-def seal(directory: Path, manifest: Manifest) -> Manifest:
-    """Record the digests of all files, and load the directory as serving will."""
+def record_digests(directory: Path, manifest: Manifest) -> Manifest:
+    """Write the manifest with the digests of all other files, and return it."""
     sealed = manifest.model_copy(update={"files": digest_files(directory)})
     sealed.write(directory)
-    Classifier.load(directory)
     return sealed
 
 
@@ -74,6 +75,6 @@ def now() -> str:
 
 
 def _spread(rows: Sequence[Row]) -> list[Row]:
-    """Reorder so that every beginning of the result is spread evenly: by the reversed bits of the position."""
+    """Reorder by the reversed bits of the position: every beginning of the result is spread evenly."""
     bits = max(1, (len(rows) - 1).bit_length())
     return [rows[index] for index in sorted(range(len(rows)), key=lambda i: f"{i:0{bits}b}"[::-1])]

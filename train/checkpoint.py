@@ -42,9 +42,11 @@ class Progress:
 def origin_of(recipe: Recipe, files: Sequence[DataFile]) -> Origin:
     """Return what decides the result of training: its settings, and the digests of its rows."""
     sections = recipe.model_dump(mode="json", include={"data", "finetune", "scratch"})
-    settings = {f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()}
-    named = {name: value for name, value in settings.items() if name not in _IRRELEVANT}
-    return {**named, _CONTENTS: [file["sha256"] for file in files]}
+    settings = {
+        f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()
+    }
+    decisive = {name: value for name, value in settings.items() if name not in _IRRELEVANT}
+    return {**decisive, _CONTENTS: [file["sha256"] for file in files]}
 
 
 def start_over(folder: Path, origin: Origin) -> None:

@@ -32,17 +32,19 @@ class DataSection(Section):
     """Where the rows are and which columns matter."""
 
     train: Text = Field(
-        description="training rows: a csv, tsv, txt, jsonl or parquet file, a folder of them, a dataset id of the "
-        "Hugging Face hub (owner/name, owner/name/configuration, with :split), or sample:train"
+        description="training rows: csv, tsv, txt, jsonl or parquet file, a folder of them, a dataset of the "
+        "Hugging Face hub (owner/name or owner/name/configuration, :split may follow), or sample:train"
     )
-    dev: Text | None = Field(None, description="rows that choose the best epoch; unset: a stratified part of train")
+    dev: Text | None = Field(None, description="rows that choose the best epoch; unset: a part of train")
     test: Text | None = Field(None, description="rows that only evaluate sees; unset: evaluate uses dev")
     text: Text = Field("text", description="column with the text")
     label: Text = Field("label", description="column with the label")
     text_pair: Text | None = Field(None, description="column with the second text of a pair")
-    columns: tuple[Text, ...] | None = Field(None, description="names of the columns of files without a header")
+    columns: tuple[Text, ...] | None = Field(None, description="column names of files without a header")
     encoding: Text = Field("utf-8", description="character encoding of csv, tsv, txt and jsonl files")
-    dev_fraction: float = Field(0.1, gt=0, lt=1, description="share of train that becomes dev when dev is unset")
+    dev_fraction: float = Field(
+        0.1, gt=0, lt=1, description="share of train, of each label, that is dev when dev is unset"
+    )
     normalizers: tuple[Text, ...] = Field(
         ("fold_fullwidth",),
         description=f"steps applied to every text, in training and in serving: {', '.join(NORMALIZERS)}",
@@ -76,7 +78,7 @@ class FinetuneSection(Section):
 
     base_model: Text = Field(
         "google-bert/bert-base-chinese",
-        description='a BERT to start from: hub id, local folder, or "scratch" for random weights as in [scratch]',
+        description='BERT to start from: hub id, local folder, or "scratch" for random weights',
     )
     epochs: int = Field(3, ge=1, description="most passes over the training rows")
     batch_size: int = Field(32, ge=1, description="rows of one forward pass")
@@ -89,9 +91,13 @@ class FinetuneSection(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where the GPU or CPU computes in it, else fp32; weights stay fp32"
     )
-    early_stopping_patience: int = Field(2, ge=1, description="epochs without a better metric before stopping")
-    metric: Literal["macro_f1", "accuracy"] = Field("macro_f1", description="dev metric that chooses the best epoch")
-    resume: bool = Field(False, description="continue from the newest intact checkpoint (also: --resume)")
+    early_stopping_patience: int = Field(2, ge=1, description="epochs without a better metric before the end")
+    metric: Literal["macro_f1", "accuracy"] = Field(
+        "macro_f1", description="dev metric that chooses the epoch"
+    )
+    resume: bool = Field(
+        default=False, description="continue from the newest intact checkpoint (also: --resume)"
+    )
 
 
 class ScratchSection(Section):
@@ -143,7 +149,7 @@ class StoreSection(Section):
     def _fits_a_tag(cls, value: str | None) -> str | None:
         if value is not None and (value == "latest" or not _TAG_PART.fullmatch(value)):
             raise ValueError(
-                'use at most 63 of a-z, 0-9, "-", "_" and ".", with a letter or digit at both ends, and not "latest"'
+                'use at most 63 of a-z, 0-9, "-", "_" and ".", a letter or digit at both ends, not "latest"'
             )
         return value
 

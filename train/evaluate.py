@@ -60,7 +60,7 @@ def load_model(directory: Path) -> Classifier:
         It cannot be served.
     """
     if not (directory / MANIFEST_NAME).is_file():
-        raise UsageError(f"{directory} holds no model; run `python -m train finetune` with this recipe first.")
+        raise UsageError(f"{directory} holds no model; run `python -m train finetune` first.")
     return Classifier.load(directory, device="auto")
 
 

@@ -126,7 +126,8 @@ def _gate(parity: Parity, name: str) -> None:
 
 
 def _accuracy(scores: Scores, rows: Sequence[Row], labels: Sequence[str]) -> float:
-    return float(np.mean([labels[best] == row.label for best, row in zip(scores.argmax(axis=1), rows, strict=True)]))
+    best = scores.argmax(axis=1).tolist()
+    return float(np.mean([labels[index] == row.label for index, row in zip(best, rows, strict=True)]))
 
 
 def _evenly(rows: Sequence[Row], most: int) -> list[Row]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors import TrainingError
 from runtime.manifest import Manifest
 from runtime.tokenizer import Tokenizer
 from train import checkpoint
@@ -52,11 +53,14 @@ def run(recipe: Recipe) -> Path:
     last = _last_checkpoint(recipe, directory.checkpoints, origin)
     started = time.monotonic()
     with staged(directory.model) as staging:
-        rows, figures = _encode(recipe, splits, staging)
+        rows, figures = _encode(recipe, config, splits, staging)
         if last is None or not checkpoint.read_progress(last).finished:
             figures |= _train(recipe, config, splits.labels, rows, directory.checkpoints, last)
             last = checkpoint.newest_intact(directory.checkpoints, origin)
-        assert last is not None, "training saves at the end of every epoch"
+        if last is None:
+            raise TrainingError(
+                f"training left no intact checkpoint in {directory.checkpoints}; run it again."
+            )
         figures |= _keep_best(last, staging) | {"seconds": round(time.monotonic() - started, 1)}
         write_json(staging / TRAINING_NAME, _report(recipe, splits, figures, origin))
         finish(staging, _manifest(recipe, splits.labels), splits.dev)
@@ -81,15 +85,16 @@ def _last_checkpoint(recipe: Recipe, folder: Path, origin: checkpoint.Origin) ->
 
 
 def _encode(
-    recipe: Recipe, splits: Splits, staging: Path
+    recipe: Recipe, config: BertConfig, splits: Splits, staging: Path
 ) -> tuple[tuple[EncodedRows, EncodedRows], dict[str, Any]]:
     """Save the tokenizer, encode training and development rows with it, and say how well it fits them."""
-    tokenizer = read_tokenizer(recipe)
+    tokenizer = read_tokenizer(recipe, config)
     tokenizer.model_max_length = recipe.finetune.max_length
     tokenizer.save_pretrained(staging)
     encode = Tokenizer.load(staging, recipe.finetune.max_length)
+    normalizers = recipe.data.normalizers
     train, dev = (
-        EncodedRows(rows, splits.labels, encode, recipe.data.normalizers) for rows in (splits.train, splits.dev)
+        EncodedRows(rows, splits.labels, encode, normalizers) for rows in (splits.train, splits.dev)
     )
     unknown = train.share_of(tokenizer.unk_token_id)
     if unknown > _MANY_UNKNOWN:
@@ -127,7 +132,14 @@ def _train(
     )
     with training_progress() as progress:
         callbacks = [early_stopping(recipe.finetune), progress]
-        trainer = ClassifierTrainer(model, arguments, rows, config.pad_token_id or 0, callbacks=callbacks)
+        trainer = ClassifierTrainer(
+            model,
+            arguments,
+            rows,
+            config.pad_token_id or 0,
+            metric=recipe.finetune.metric,
+            callbacks=callbacks,
+        )
         trainer.train(resume_from_checkpoint=str(last) if last else None)
     return {"precision": precision, "device": str(arguments.device), "parameters": model.num_parameters()}
 

@@ -35,7 +35,7 @@ def confusion_matrix(expected: Sequence[int], predicted: Sequence[int], num_labe
 
 
 def accuracy(matrix: Counts) -> Values:
-    """Return the share of rows on the diagonal; `matrix` may have leading dimensions, which the result keeps."""
+    """Return the share of rows on the diagonal; leading dimensions of `matrix` are kept."""
     return np.asarray(np.trace(matrix, axis1=-2, axis2=-1) / matrix.sum(axis=(-2, -1)), dtype=np.float64)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from runtime.errors import RecipeError
 from train.config import Recipe
@@ -29,9 +29,9 @@ def read_config(recipe: Recipe) -> BertConfig:
     from transformers import AutoConfig
     from transformers.utils import logging
 
-    # What it would tell, a new head on top of old weights, is the purpose here; missing weights are checked below.
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    # It would warn of a new head on old weights, which is the purpose; missing weights are checked below.
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     if recipe.finetune.base_model == SCRATCH:
         return _scratch_config(recipe)
 
@@ -43,25 +43,25 @@ def read_config(recipe: Recipe) -> BertConfig:
         raise _unreadable(base, error) from error
     if config.model_type != "bert":
         raise RecipeError(
-            f"finetune.base_model={base!r} is of type {config.model_type!r}, only 'bert' can be trained and served; "
-            "choose a BERT, for example google-bert/bert-base-chinese."
+            f"finetune.base_model={base!r} is of type {config.model_type!r}, only 'bert' can be trained and "
+            "served; choose a BERT, for example google-bert/bert-base-chinese."
         )
     positions = config.max_position_embeddings
     if recipe.finetune.max_length > positions:
         raise RecipeError(
-            f"finetune.max_length={recipe.finetune.max_length} is more than the {positions} positions of {base}; "
-            f"set it to {positions} or less."
+            f"finetune.max_length={recipe.finetune.max_length} is more than the {positions} positions of "
+            f"{base}; set it to {positions} or less."
         )
-    return config
+    return cast("BertConfig", config)
 
 
-def read_tokenizer(recipe: Recipe) -> PreTrainedTokenizerBase:
+def read_tokenizer(recipe: Recipe, config: BertConfig) -> PreTrainedTokenizerBase:
     """Return the tokenizer of the base model, or the one of the scratch vocabulary.
 
     Raises
     ------
     RecipeError
-        The base model has no tokenizer that can be read.
+        The base model has no tokenizer that can be read, or one that does not fit its weights.
     """
     base = recipe.finetune.base_model
     if base == SCRATCH:
@@ -71,9 +71,16 @@ def read_tokenizer(recipe: Recipe) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(base)
+        tokenizer = AutoTokenizer.from_pretrained(base)
     except (OSError, ValueError) as error:
         raise _unreadable(base, error) from error
+    # Where the vocabulary file is missing, transformers makes a tokenizer of special tokens alone.
+    if not config.vocab_size / 2 <= len(tokenizer) <= config.vocab_size:
+        raise RecipeError(
+            f"the tokenizer of finetune.base_model={base!r} has {len(tokenizer)} entries, its weights have "
+            f"{config.vocab_size}; choose a model folder with its own tokenizer.json or vocab.txt."
+        )
+    return cast("PreTrainedTokenizerBase", tokenizer)
 
 
 def build_model(recipe: Recipe, config: BertConfig, labels: Sequence[str]) -> PreTrainedModel:
@@ -85,7 +92,7 @@ def build_model(recipe: Recipe, config: BertConfig, labels: Sequence[str]) -> Pr
         The weights cannot be read, or are not those of a BERT.
     """
     import torch
-    from transformers import AutoModelForSequenceClassification, set_seed
+    from transformers import AutoModelForSequenceClassification, BertForSequenceClassification, set_seed
 
     config.problem_type = "single_label_classification"
     config.id2label = dict(enumerate(labels))
@@ -93,7 +100,7 @@ def build_model(recipe: Recipe, config: BertConfig, labels: Sequence[str]) -> Pr
     set_seed(recipe.finetune.seed)
     base = recipe.finetune.base_model
     if base == SCRATCH:
-        return AutoModelForSequenceClassification.from_config(config)
+        return BertForSequenceClassification(config)
     try:
         model, found = AutoModelForSequenceClassification.from_pretrained(
             base, config=config, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True
@@ -107,7 +114,7 @@ def build_model(recipe: Recipe, config: BertConfig, labels: Sequence[str]) -> Pr
             f"finetune.base_model={base!r} lacks {len(lost)} weights of a BERT, {lost[0]} the first; "
             "choose a checkpoint saved from a BERT model."
         )
-    return model
+    return cast("PreTrainedModel", model)
 
 
 def _scratch_config(recipe: Recipe) -> BertConfig:
@@ -140,5 +147,6 @@ def _check_path(base: str) -> None:
 def _unreadable(base: str, error: Exception) -> RecipeError:
     reason = " ".join(str(error).split())
     return RecipeError(
-        f'finetune.base_model={base!r} cannot be read ({reason[:300]}); give a hub id, a model folder or "scratch".'
+        f"finetune.base_model={base!r} cannot be read ({reason[:300]}); "
+        'give a hub id, a model folder or "scratch".'
     )

@@ -92,7 +92,7 @@ class BarProgress(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Print the figures of an epoch."""
-        self._bar.console.print(epoch_line(state, kwargs["metrics"]))
+        self._bar.console.print(epoch_line(state, kwargs["metrics"]), highlight=False)
 
 
 def epoch_line(state: TrainerState, figures: Mapping[str, float]) -> str:

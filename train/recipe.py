@@ -1,4 +1,4 @@
-"""A TOML file and `section.key=value` overrides become a `Recipe`; it knows names and types, not their meaning."""
+"""A TOML file and `section.key=value` overrides become a `Recipe`; it knows names and types, no meaning."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import tomllib
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from runtime.errors import RecipeError, UsageError, nearest
@@ -61,7 +62,8 @@ def _read_toml(path: Path) -> Tables:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise RecipeError(f"recipe {path} does not exist; {nearest_path(path, *_INCLUDED.iterdir())}.") from None
+        nearest_one = nearest_path(path, *_INCLUDED.glob("*.toml"))
+        raise RecipeError(f"recipe {path} does not exist; {nearest_one}.") from None
     except OSError as error:
         raise RecipeError(f"recipe {path} cannot be read ({error.strerror}); give a TOML file.") from error
     except UnicodeDecodeError as error:
@@ -74,7 +76,7 @@ def _apply(tables: Tables, override: str) -> None:
     name, equals, text = override.partition("=")
     section, dot, key = name.partition(".")
     if not (equals and dot and section and key):
-        raise UsageError(f"{override!r} is not an override; write section.key=value, as in finetune.epochs=5.")
+        raise UsageError(f"{override!r} is not an override; write section.key=value, like finetune.epochs=5.")
     _check_known(section, key)
     if text:
         _table(tables, section)[key] = _value(text, _fields(section)[key].annotation)
@@ -98,21 +100,20 @@ def _value(text: str, annotation: object) -> object:
 def _table(tables: Tables, section: str) -> Tables:
     table = tables.setdefault(section, {})
     if not isinstance(table, dict):
-        raise RecipeError(f"{section} = {table!r} is not a section; write its settings below a line [{section}].")
+        raise RecipeError(f"{section} is not a section here; write its settings below a line [{section}].")
     return table
 
 
-def _fields(section: str) -> Any:
-    annotation = Recipe.model_fields[section].annotation
-    assert isinstance(annotation, type)
-    assert issubclass(annotation, BaseModel)
+def _fields(section: str) -> dict[str, FieldInfo]:
+    annotation = cast(type[BaseModel], Recipe.model_fields[section].annotation)
     return annotation.model_fields
 
 
 def _check_known(section: str, key: str | None = None) -> None:
     """Refuse a name that no recipe has, naming the nearest one that exists."""
     if section not in Recipe.model_fields:
-        raise RecipeError(f"[{section}] is not a section; {_elsewhere(section) or nearest(section, Recipe.model_fields)}")
+        suggestion = _elsewhere(section) or nearest(section, Recipe.model_fields)
+        raise RecipeError(f"[{section}] is not a section; {suggestion}")
     if key is not None and key not in _fields(section):
         raise RecipeError(
             f"{section}.{key} is not a setting; {_elsewhere(key) or nearest(key, _fields(section))}"

@@ -7,12 +7,13 @@ Here the entry is made in a store of its own beside the real one, proven, and re
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import json
 import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ from bentoml._internal.models import ModelStore
 from runtime.classifier import Classifier
 from runtime.errors import TrainingError, UsageError
 from runtime.manifest import Manifest
-from train.artifact import EXPORT_NAME, TRAINING_NAME, seal
+from train.artifact import EXPORT_NAME, TRAINING_NAME, record_digests
 from train.config import Recipe
 from train.report.card import model_card
 from train.report.evaluation import Evaluation
@@ -36,7 +37,8 @@ logger = logging.getLogger(__name__)
 METRICS_NAME = "metrics.json"
 CARD_NAME = "README.md"
 
-_LATEST = "latest"
+_STAGING_PREFIX = ".saving-"
+_ABANDONED_SECONDS = 24 * 3600
 
 
 def run(recipe: Recipe) -> Path:
@@ -57,7 +59,7 @@ def run(recipe: Recipe) -> Path:
     store = Path(BentoMLContainer.model_store_dir.get())
     final = store / tag.path()
     _refuse_existing(tag, final)
-    with _staging_store(store.parent / "tmp") as staging:
+    with _staging_store(store.parent) as staging:
         _create(tag, directory.export, evaluation, staging)
         Classifier.load(staging / tag.path())
         _publish(staging / tag.path(), final)
@@ -68,14 +70,90 @@ def run(recipe: Recipe) -> Path:
 def _read_evaluation(directory: RunDirectory) -> Evaluation:
     """Return the metrics of the very weights that were exported."""
     if not (directory.export / EXPORT_NAME).is_file():
-        raise UsageError(f"{directory.export} holds no model; run `python -m train export` with this recipe first.")
+        raise UsageError(f"{directory.export} holds no model; run `python -m train export` first.")
     if not directory.metrics.is_file():
-        raise UsageError(f"{directory.metrics} does not exist; run `python -m train evaluate` with this recipe first.")
+        raise UsageError(f"{directory.metrics} does not exist; run `python -m train evaluate` first.")
     evaluation: Evaluation = json.loads(directory.metrics.read_text(encoding="utf-8"))
     exported = json.loads((directory.export / EXPORT_NAME).read_text(encoding="utf-8"))
     if evaluation["weights"] != exported["source_weights"]:
         raise UsageError(
-            f"{directory.metrics} was measured on weights {evaluation['weights'][:12]}, the export is made of "
-            f"{exported['source_weights'][:12]}; run `python -m train evaluate` and `export` with this recipe again."
+            f"{directory.metrics} was measured on weights {evaluation['weights'][:12]}, the export made of "
+            f"{exported['source_weights'][:12]}; run `python -m train evaluate` and `export` again."
         )
     return evaluation
+
+
+def _refuse_existing(tag: bentoml.Tag, final: Path) -> None:
+    if final.exists():
+        raise UsageError(f"{tag} is in the store already; set store.version to a new one, or leave it out.")
+
+
+@contextmanager
+def _staging_store(home: Path) -> Iterator[Path]:
+    """Yield an empty store beside the real one; remove what processes killed a day ago left."""
+    for leftover in home.glob(f"{_STAGING_PREFIX}*"):
+        if time.time() - leftover.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(leftover, ignore_errors=True)
+    staging = Path(tempfile.mkdtemp(prefix=_STAGING_PREFIX, dir=home))
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _create(tag: bentoml.Tag, export: Path, evaluation: Evaluation, staging: Path) -> None:
+    """Let BentoML make the entry in the staging store."""
+    manifest = Manifest.read(export)
+    labels = {"task": "text-classification", "backend": manifest.backend, "precision": manifest.precision}
+    with bentoml.models.create(
+        tag, labels=labels, metadata=_metadata(manifest, evaluation), _model_store=ModelStore(staging)
+    ) as model:
+        folder = Path(model.path)
+        shutil.copytree(export, folder, dirs_exist_ok=True)
+        write_json(folder / METRICS_NAME, evaluation)
+        training = json.loads((export / TRAINING_NAME).read_text(encoding="utf-8"))
+        card = model_card(str(tag), manifest, training, evaluation)
+        (folder / CARD_NAME).write_text(card, encoding="utf-8")
+        record_digests(folder, manifest)
+
+
+def _metadata(manifest: Manifest, evaluation: Evaluation) -> dict[str, Any]:
+    """Return what `bentoml models get` shows; numbers, texts and lists only."""
+    return {
+        "base_model": manifest.base_model,
+        "labels": list(manifest.labels),
+        "max_length": manifest.max_length,
+        "split": evaluation["split"],
+        "rows": evaluation["rows"],
+        "accuracy": evaluation["accuracy"],
+        "macro_f1": evaluation["macro_f1"],
+        "weights_sha256": evaluation["weights"],
+    }
+
+
+def _publish(made: Path, final: Path) -> None:
+    """Rename a finished entry into the store, then point `latest` at it; each step is all or nothing."""
+    _flush(made)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        made.rename(final)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            raise UsageError(f"{final} was made by somebody else meanwhile; save again.") from error
+        raise TrainingError(
+            f"{final} cannot be put in place ({error.strerror}); model store and its parent folder must "
+            "be on one file system."
+        ) from error
+    beside = final.parent / ".latest.part"
+    beside.write_text(final.name, encoding="utf-8")
+    beside.replace(final.parent / "latest")
+
+
+def _flush(directory: Path) -> None:
+    """Have every file on disk before its name is, so that a power cut leaves no empty files behind."""
+    for path in [*directory.rglob("*"), directory]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -28,5 +28,7 @@ def _setting(key: str, field: FieldInfo, value: object) -> list[str]:
 
 
 def _toml(value: object) -> str:
-    # Every value a recipe can hold reads the same in JSON and in TOML, once paths are strings.
-    return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)
+    # Every value a recipe can hold is written alike in JSON and in TOML, once paths are strings; only
+    # TOML wants the delete character escaped.
+    text = json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)
+    return text.replace("\x7f", "\\u007f")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +25,12 @@ from train.checkpoint import prune, seal
 from train.config import FinetuneSection
 from train.data.encoded import Collator, EncodedRows
 
+RANK = "rank"
+_TIE = 1e-6
+"""Less than one row changes a metric of a million rows by."""
+
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(logits (rows, num_labels), labels (rows,), rows of the whole optimizer step) → share of that step's loss."""
+"""logits (rows, num_labels), labels (rows,) and rows of the optimizer step → share of that step's loss."""
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, rows_in_step: Tensor) -> Tensor:
@@ -50,8 +53,10 @@ class ClassifierTrainer(Trainer):
     rows : tuple of EncodedRows
         Training and development rows.
     pad_token_id : int
-    loss : Loss
+    metric : "macro_f1" or "accuracy"
+        Chooses the best epoch.
     callbacks : list of TrainerCallback
+    loss : Loss
     """
 
     def __init__(
@@ -61,10 +66,13 @@ class ClassifierTrainer(Trainer):
         rows: tuple[EncodedRows, EncodedRows],
         pad_token_id: int,
         *,
-        loss: Loss = cross_entropy,
+        metric: str,
         callbacks: list[TrainerCallback],
+        loss: Loss = cross_entropy,
     ) -> None:
-        def loss_of_outputs(outputs: Any, labels: Tensor, num_items_in_batch: Tensor) -> Tensor:
+        def loss_of_outputs(
+            outputs: Mapping[str, Tensor], labels: Tensor, num_items_in_batch: Tensor
+        ) -> Tensor:
             return loss(outputs["logits"], labels, num_items_in_batch)
 
         super().__init__(
@@ -74,14 +82,14 @@ class ClassifierTrainer(Trainer):
             eval_dataset=rows[1],
             data_collator=Collator(pad_token_id),
             compute_loss_func=loss_of_outputs,
-            compute_metrics=dev_figures,
+            compute_metrics=dev_figures(metric),
             callbacks=callbacks,
         )
         self.remove_callback(PrinterCallback)  # it prints to standard output, which is for the result
 
-    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+    def _save_checkpoint(self, model: nn.Module, trial: object) -> None:
         super()._save_checkpoint(model, trial)
-        folder = Path(self.args.output_dir)
+        folder = Path(str(self.args.output_dir))
         seal(folder / f"checkpoint-{self.state.global_step}")
         # Only now may older ones go: there is always one that can be resumed, and the best so far.
         prune(folder, keep={self.state.global_step, self.state.best_global_step or 0})
@@ -111,7 +119,7 @@ def training_arguments(
         eval_strategy="epoch",
         save_strategy="epoch",
         load_best_model_at_end=True,
-        metric_for_best_model=settings.metric,
+        metric_for_best_model=RANK,
         greater_is_better=True,
         restore_callback_states_from_checkpoint=True,
         logging_steps=max(1, steps // 10),
@@ -125,12 +133,20 @@ def early_stopping(settings: FinetuneSection) -> TrainerCallback:
     return EarlyStoppingCallback(early_stopping_patience=settings.early_stopping_patience)
 
 
-def dev_figures(prediction: EvalPrediction) -> dict[str, float]:
-    """Return accuracy and macro-F1 of logits against label ids."""
-    logits = np.asarray(prediction.predictions)
-    labels = np.asarray(prediction.label_ids)
-    matrix = metrics.confusion_matrix(labels.tolist(), logits.argmax(axis=1).tolist(), logits.shape[1])
-    return {"accuracy": float(metrics.accuracy(matrix)), "macro_f1": float(metrics.macro_f1(matrix))}
+def dev_figures(metric: str) -> Callable[[EvalPrediction], dict[str, float]]:
+    """Return what computes accuracy, macro-F1 and `rank`, by which the best epoch is chosen.
+
+    `rank` is the chosen metric, ties broken by the lower loss: on a small dev set many epochs tie.
+    """
+
+    def figures(prediction: EvalPrediction) -> dict[str, float]:
+        logits, labels = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
+        matrix = metrics.confusion_matrix(labels.tolist(), logits.argmax(axis=1).tolist(), logits.shape[1])
+        found = {"accuracy": float(metrics.accuracy(matrix)), "macro_f1": float(metrics.macro_f1(matrix))}
+        loss = float(functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels)))
+        return {**found, RANK: found[metric] - _TIE * min(loss, 1.0)}
+
+    return figures
 
 
 def choose_precision(wanted: str) -> str:
@@ -151,7 +167,7 @@ def choose_precision(wanted: str) -> str:
 
 
 def _cuda_has_bf16() -> bool:
-    return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def _cpu_has_bf16() -> bool:

@@ -64,8 +64,8 @@ class ErrorEnvelope:
         """Serve one request."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
-        elif scope["type"] != "http":
-            await self.app(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self.app(scope, receive, _last_line(send))
         elif scope["path"] in self.paths:
             await self._serve(scope, receive, _Rewriter(scope, send))
         else:
@@ -124,6 +124,17 @@ class _Rewriter:
         await self._send({"type": "http.response.body", "body": body})
 
 
+def _last_line(send: Send) -> Send:
+    """Cut the traceback of a failed start, which the log has already, down to its last line."""
+
+    async def sender(message: Message) -> None:
+        if message["type"] == "lifespan.startup.failed":
+            message = {**message, "message": message.get("message", "").strip().rpartition("\n")[2]}
+        await send(message)
+
+    return sender
+
+
 def echo(given: str) -> str:
     """Return something short that a client gave, quoted and cut so that it cannot fill the answer."""
     return repr(given if len(given) <= _MOST_ECHO else given[:_MOST_ECHO] + "…")
@@ -131,26 +142,25 @@ def echo(given: str) -> str:
 
 def _rewritten(scope: Scope, status: int, headers: Headers, body: bytes) -> bytes:
     given = _as_object(body)
-    detail = given.get("detail")
-    if isinstance(detail, list) and detail:
-        shown = [{"loc": item.get("loc", []), "msg": item.get("msg", "")} for item in detail[:MOST_DETAILS]]
-        return _body(_first(detail[0]), shown)
-    sentence = given.get("error")
+    sentence, detail = given.get("error"), given.get("detail") or []
     if not isinstance(sentence, str) or sentence.startswith(_FRAMEWORK_SENTENCES):
-        sentence = _sentence(scope, status, headers)
-    return _body(sentence)
+        return _body(_sentence(scope, status, headers))
+    if detail and "type" in detail[0]:  # as pydantic tells it, which counts where we tell what is wrong
+        sentence = _first(detail[0])
+        detail = [{"loc": item["loc"], "msg": item["msg"]} for item in detail[:MOST_DETAILS] if item["loc"]]
+    return _body(sentence, detail)
 
 
 def _first(problem: Mapping[str, str]) -> str:
-    if problem.get("type") == "json_invalid":
-        reason = problem.get("msg", "").removeprefix("Invalid JSON: ")
+    if problem["type"] == "json_invalid":
+        reason = problem["msg"].removeprefix("Invalid JSON: ")
         return f'The body is not JSON in UTF-8 ({reason}); send {{"texts": ["…"]}}.'
-    return problem.get("msg", _SENTENCES[500])
+    return problem["msg"]
 
 
 def _sentence(scope: Scope, status: int, headers: Headers) -> str:
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = headers.get("allow", "another method")
+        allowed = " or ".join(sorted(headers.get("allow", "another method").split(", ")))
         return f"{echo(scope['method'])} is not allowed on {scope['path']}; use {allowed}."
     return _SENTENCES.get(status) or f"{HTTPStatus(status).phrase}; see / for what this server takes."
 

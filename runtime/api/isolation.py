@@ -70,8 +70,8 @@ class Isolation(Generic[Text, Answer]):
             return list(self._checked(texts))
         except InputError as error:
             return self._halve(texts, Failure(422, f"cannot be classified: {error}"))
-        except Exception as error:  # noqa: BLE001 - whatever a text makes the engine raise, the others get answers
-            report(logger, f"the engine failed on {len(texts)} texts", error)
+        except Exception as error:  # noqa: BLE001 - whatever a text makes the engine raise, others get answers
+            self._tell(texts, error)
         return self._halve(texts, ALONE) if self._passes_probe() else [DOWN] * len(texts)
 
     def _halve(self, texts: Sequence[Text], failure: Failure) -> list[Answer | Failure]:
@@ -92,14 +92,23 @@ class Isolation(Generic[Text, Answer]):
         return answers
 
     def _passes_probe(self) -> bool:
+        was_healthy = self._healthy
         try:
             with self._engine:
                 self._probe()
         except Exception as error:  # noqa: BLE001 - any failure of the probe means the same: not ready
-            report(logger, "the engine fails its probe", error)
             self._healthy = False
+            if was_healthy:  # not again whenever /readyz asks
+                report(logger, "the engine is down, it fails its probe", error)
         else:
-            if not self._healthy:
-                logger.warning("the engine passes its probe again")
             self._healthy = True
+            if not was_healthy:
+                logger.warning("the engine is up again, it passes its probe")
         return self._healthy
+
+    @staticmethod
+    def _tell(texts: Sequence[Text], error: Exception) -> None:
+        if len(texts) == 1:
+            report(logger, "the engine failed on one text", error)
+        else:
+            logger.warning("the engine failed on %d texts: %s", len(texts), type(error).__name__)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import logging
 import traceback
+from http import HTTPStatus
 
 from pydantic import ValidationError
 
-_FRAMEWORK_LOGGER = "bentoml._internal.server.http_app"
+from runtime.errors import BentobertError
 
 
 def describe_without_message(error: BaseException) -> str:
     """Return the traceback of an exception and its causes without messages, which quote what was given."""
-    parts = []
-    seen: BaseException | None = error
-    while seen is not None:
-        frames = "".join(traceback.format_tb(seen.__traceback__))
-        parts.append(f"{frames}{type(seen).__module__}.{type(seen).__qualname__}")
-        seen = seen.__cause__ or seen.__context__
-    return "\ncaused by\n".join(parts)
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return "\ncaused by\n".join(
+        f"{''.join(traceback.format_tb(seen.__traceback__))}{type(seen).__module__}.{type(seen).__qualname__}"
+        for seen in chain
+    )
 
 
 def report(logger: logging.Logger, what: str, error: BaseException) -> None:
@@ -26,28 +29,36 @@ def report(logger: logging.Logger, what: str, error: BaseException) -> None:
     logger.error("%s:\n%s", what, describe_without_message(error))
 
 
-class WithoutTexts(logging.Filter):
-    """Drops what BentoML logs for a client's mistake and takes the messages out of the other tracebacks.
+def tidy_the_log() -> None:
+    """Filter what BentoML logs of requests and of the start; twice is once."""
+    logging.getLogger("bentoml._internal.server.http_app").addFilter(_without_texts)
+    logging.getLogger("bentoml.serve").addFilter(_in_one_line)
+
+
+def _without_texts(record: logging.LogRecord) -> bool:
+    """Drop what is logged for a client's mistake, and take the messages out of all other tracebacks.
 
     BentoML logs every 4xx as an error with its traceback, and pydantic's messages quote the input: one
-    client's typing errors would bury the log, and texts would stand in it.
+    client's mistakes would bury the log, and texts would stand in it.
     """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether a record is to be logged, after taking the messages out of it."""
-        error = record.exc_info[1] if record.exc_info else None
-        if error is None:
-            return True
-        if isinstance(error, ValidationError) or getattr(error, "error_code", 500) < 500:
-            return False
-        record.exc_info = None
-        record.exc_text = describe_without_message(error)
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None:
         return True
+    if (
+        isinstance(error, ValidationError)
+        or getattr(error, "error_code", 500) < HTTPStatus.INTERNAL_SERVER_ERROR
+    ):
+        return False
+    record.exc_info = None
+    overloaded = getattr(error, "error_code", 500) == HTTPStatus.SERVICE_UNAVAILABLE
+    record.exc_text = type(error).__name__ if overloaded else describe_without_message(error)
+    return True
 
 
-_FILTER = WithoutTexts()
-
-
-def keep_texts_out_of_the_log() -> None:
-    """Filter the logger through which BentoML reports exceptions of requests; twice is once."""
-    logging.getLogger(_FRAMEWORK_LOGGER).addFilter(_FILTER)
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Take the traceback away from an error whose message says everything: a model that cannot be served."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, BentobertError):
+        record.exc_info = None
+        record.exc_text = str(error)
+    return True

@@ -16,10 +16,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from runtime.api.errors import ErrorResponse
-from runtime.api.schemas import ModelInfo
+from runtime.api.schemas import Limits, ModelInfo
 
-SERVING_PACKAGES = ("bentoml", "numpy", "tokenizers")
-JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
+_SERVING_PACKAGES = ("bentoml", "numpy", "tokenizers")
+_JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
 def pages() -> Starlette:
@@ -27,14 +27,14 @@ def pages() -> Starlette:
     return Starlette(routes=[Route("/info", _info), Route("/model-card", _model_card)])
 
 
-def publish(app: Starlette, directory: Path, tag: str, manifest: BaseModel, limits: dict[str, float]) -> None:
+def publish(app: Starlette, directory: Path, tag: str, manifest: BaseModel, limits: Limits) -> None:
     """Show this model from now on: its tag, what its manifest says, its metrics, its card, and the limits."""
     facts = manifest.model_dump(include=set(ModelInfo.model_fields))
     trained = facts.pop("versions", {})
     info = ModelInfo(
         model=tag,
         limits=limits,
-        versions={"training": trained, "serving": _installed({*SERVING_PACKAGES, *trained})},
+        versions={"training": trained, "serving": _installed({*_SERVING_PACKAGES, *trained})},
         metrics=_read_json(directory / "metrics.json"),
         **facts,
     )
@@ -75,7 +75,7 @@ def _installed(packages: Iterable[str]) -> dict[str, str]:
 
 
 def _read_json(path: Path) -> JsonValue:
-    return JSON.validate_json(path.read_bytes()) if path.is_file() else None
+    return _JSON.validate_json(path.read_bytes()) if path.is_file() else None
 
 
 def _files(folder: StaticFiles) -> Iterator[str]:

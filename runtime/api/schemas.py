@@ -32,6 +32,8 @@ TextInput = str | tuple[str, str]
 """One text, or a text and its pair, as a classifier takes it."""
 
 _MOST_KEYS = 8
+Limits = dict[str, int | float]
+
 _EXAMPLE: JsonDict = {"texts": ["房间很干净,服务也好。", "物流太慢了,包装还是坏的"]}
 
 
@@ -61,7 +63,7 @@ class ModelInfo(BaseModel):
     normalizers: tuple[str, ...]
     base_model: str
     created: str
-    limits: dict[str, float] = Field(description="What one request may hold and how many are taken at once.")
+    limits: Limits = Field(description="What one request may hold and how many are taken at once.")
     versions: dict[str, dict[str, str]] = Field(description="Packages at training and at serving.")
     parity: dict[str, float] | None = Field(description="How far the export is from the trained model.")
     metrics: JsonValue = Field(description="Quality on held-out data, as `evaluate` measured it.")
@@ -112,7 +114,7 @@ def classify_request(base: type[Model], *, max_texts: int, max_characters: int) 
     # A named type, because BentoML applies the annotations of an element of a list twice.
     named: Any = TypeAliasType("Item", item)
     texts: Any = Annotated[list[named], Field(min_length=1, max_length=max_texts)]
-    bases: Any = (base, _Request)
+    bases: Any = (_Request, base)
     request: Any = create_model("ClassifyRequest", __base__=bases, texts=(texts, ...))
     return cast("type[Model]", request)
 

@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     model: str = Field(
         default="bert-classifier:latest",
         pattern=f"^{_NAME}(:{_NAME})?$",
-        description="Tag of the model in the BentoML model store.",
+        description="Tag of the model in the BentoML model store: name or name:version, in lower case.",
     )
     workers: int = Field(
         default=1, ge=1, le=256, description="Processes, each with its own copy of the model."
@@ -73,7 +73,7 @@ class Settings(BaseSettings):
         return self.threads or max(1, available_cpus() // self.workers)
 
     @property
-    def limits(self) -> dict[str, float]:
+    def limits(self) -> dict[str, int | float]:
         """What a client may want to know before it is refused."""
         names = ("max_texts", "max_text_characters", "max_body_bytes", "max_concurrency", "timeout_seconds")
         return {name: getattr(self, name) for name in names}
@@ -95,15 +95,18 @@ def read_settings() -> Settings:
     known = {variable(field) for field in Settings.model_fields}
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
-            raise SettingsError(f"{name} is not a setting, {nearest(name, known)} Correct it or unset it.")
+            raise SettingsError(
+                f"{name} is not a setting; rename or unset it: {nearest(name.upper(), known)}"
+            )
     try:
         return Settings()
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         field = str(problem["loc"][0])
+        reason = "of another form" if problem["type"] == "string_pattern_mismatch" else problem["msg"]
         raise SettingsError(
-            f"{variable(field)} is {problem['input']!r}: {problem['msg']}; correct it or unset it. "
-            f"It means: {Settings.model_fields[field].description}"
+            f"{variable(field)} is {problem['input']!r}: {reason}; correct it or unset it. "
+            f"Its meaning: {Settings.model_fields[field].description}"
         ) from error
 
 

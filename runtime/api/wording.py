@@ -17,7 +17,7 @@ TEXT_KEYS = ("text", "text_pair")
 _SEND = 'send {{"texts": ["…"]}}.'
 _SENTENCES = {
     "missing": f"{{where}} is missing; {_SEND}",
-    "extra_forbidden": "{where} is unknown, {nearest}",
+    "extra_forbidden": "{where} is unknown; {nearest}",
     "model_type": f"The body is {{kind}}; {_SEND}",
     "list_type": f"{{where}} is {{kind}}; {_SEND}",
     "too_short": "{where} is empty; send at least one text.",

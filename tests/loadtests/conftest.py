@@ -14,10 +14,14 @@ import pytest
 
 @dataclass
 class StandIn:
-    """Where the stand-in listens, what it answers with, and the texts that each request brought."""
+    """Where the stand-in listens, what it answers with, and the texts that each request brought.
+
+    A request with a text from `failing` is answered with 500.
+    """
 
     url: str = ""
     status: int = 200
+    failing: set[str] = field(default_factory=set)
     result: Any = field(default_factory=lambda: {"label": "正面", "score": 0.9})
     asked: list[list[str]] = field(default_factory=list)
 
@@ -35,7 +39,7 @@ def stand_in() -> Iterator[StandIn]:
             texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["texts"]
             state.asked.append(texts)
             content = json.dumps([state.result] * len(texts)).encode()
-            self.send_response(state.status)
+            self.send_response(500 if state.failing & set(texts) else state.status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

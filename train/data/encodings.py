@@ -31,8 +31,8 @@ def encoding_error(path: Path, encoding: str) -> DataError:
         offset = error.start + skipped
         before = content[: error.start].decode(encoding, errors="replace")
         return DataError(
-            f"{path} row {_rows(path, before)} is not {encoding}: byte 0x{content[offset]:02x} at offset {offset}; "
-            f"{_remedy(content, encoding)}"
+            f"{path} row {_rows(path, before)} is not {encoding}: byte 0x{content[offset]:02x} "
+            f"at offset {offset}; {_remedy(content, encoding)}"
         )
     raise AssertionError(f"{path} decodes as {encoding}")
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import csv
 import glob
 import json
+import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import datasets
 
@@ -33,6 +34,14 @@ class Record:
     number: int
     line: int
     values: Mapping[str, object]
+
+
+class _Reader(Protocol):
+    """What `csv.reader` returns."""
+
+    line_num: int
+
+    def __next__(self) -> list[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +75,8 @@ def read_parquet(path: Path, data: DataSection) -> Table:  # noqa: ARG001 - the 
     """Read a parquet file; columns of class ids that carry their names give the names."""
     try:
         return _columnar(_load("parquet", path))
-    except datasets.exceptions.DatasetsError as error:
-        raise DataError(f"{path} is not a parquet file ({error.__cause__ or error}); write it again.") from error
+    except (ValueError, datasets.exceptions.DatasetsError) as error:
+        raise DataError(f"{path} is not a parquet file ({error.__cause__ or error}).") from error
 
 
 READERS: dict[str, Callable[[Path, DataSection], Table]] = {
@@ -109,9 +118,10 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
     return iter(loaded["text"])
 
 
-def _load(format_name: str, path: Path, **options: object) -> Any:
+def _load(format_name: str, path: Path, **options: object) -> datasets.Dataset:
     """Read one file into memory; a cache of our own that is thrown away never gives a stale answer."""
     datasets.disable_progress_bars()
+    datasets.utils.logging.set_verbosity(logging.CRITICAL)  # what it would log, our errors tell
     with tempfile.TemporaryDirectory() as cache:
         return datasets.load_dataset(
             format_name,
@@ -123,16 +133,16 @@ def _load(format_name: str, path: Path, **options: object) -> Any:
         )
 
 
-def _delimited(path: Path, data: DataSection, reader: Any) -> Table:
+def _delimited(path: Path, data: DataSection, reader: _Reader) -> Table:
     rows = _numbered(path, reader)
     columns = list(data.columns) if data.columns else next(rows, (1, 1, []))[2]
-    for name in {data.text, data.label, data.text_pair}:
+    for name in filter(None, (data.text, data.label, data.text_pair)):
         if columns.count(name) > 1:
             raise DataError(f"{path} row 1 names column {name!r} twice; rename one of them.")
     return Table(columns, _named(path, columns, rows))
 
 
-def _numbered(path: Path, reader: Any) -> Iterator[tuple[int, int, list[str]]]:
+def _numbered(path: Path, reader: _Reader) -> Iterator[tuple[int, int, list[str]]]:
     """Yield row number, line number and fields of every row that is not blank."""
     csv.field_size_limit(_LONGEST_FIELD)  # the default refuses texts above 131,072 characters
     number = 0
@@ -145,8 +155,8 @@ def _numbered(path: Path, reader: Any) -> Iterator[tuple[int, int, list[str]]]:
             return
         except csv.Error as error:
             raise DataError(
-                f"{place(str(path), number, line)} is malformed ({error}); put fields with quotes or line breaks "
-                "in quotes and double the quotes inside."
+                f"{place(str(path), number, line)} is malformed ({error}); put fields with quotes or line "
+                "breaks in quotes and double the quotes inside."
             ) from error
         if any(field.strip() for field in fields):
             yield number, line, fields
@@ -157,7 +167,7 @@ def _named(path: Path, columns: list[str], rows: Iterable[tuple[int, int, list[s
         if len(fields) != len(columns):
             raise DataError(
                 f"{place(str(path), number, line)} has {len(fields)} fields instead of {len(columns)} "
-                f"({', '.join(map(repr, columns))}); quote fields that hold the delimiter, or add what is missing."
+                f"({', '.join(map(repr, columns))}); quote fields that hold the delimiter, or add the rest."
             )
         yield Record(number, line, dict(zip(columns, fields, strict=True)))
 
@@ -172,18 +182,21 @@ def _object(path: Path, number: int, line: str) -> dict[str, object]:
     return found
 
 
-def _columnar(loaded: Any) -> Table:
+def _columnar(loaded: datasets.Dataset) -> Table:
     return Table(loaded.column_names, _rows_of(loaded))
 
 
-def _rows_of(loaded: Any) -> Iterator[Record]:
-    names = {key: feature for key, feature in loaded.features.items() if isinstance(feature, datasets.ClassLabel)}
+def _rows_of(loaded: datasets.Dataset) -> Iterator[Record]:
+    classes = {
+        name: feature for name, feature in loaded.features.items() if isinstance(feature, datasets.ClassLabel)
+    }
     for number, values in enumerate(loaded, start=1):
-        named = {
-            key: names[key].int2str(value) if key in names and value is not None and value >= 0 else value
-            for key, value in values.items()
+        names = {
+            name: feature.int2str(values[name])
+            for name, feature in classes.items()
+            if values[name] is not None and values[name] >= 0
         }
-        yield Record(number, number, named)
+        yield Record(number, number, values | names)
 
 
 def _chain(first: Record, others: Iterable[Record]) -> Iterator[Record]:

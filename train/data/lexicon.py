@@ -298,7 +298,7 @@ VERDICTS: tuple[tuple[str, str], ...] = (
 # {y}: the deciding side, {x}: the other side, {Y}: anything on the deciding side, also remarks;
 # {o} opening, {t} verdict. The number is how often a kind is drawn; None, True or False: either label, or only one.
 SHAPES: tuple[tuple[int, bool | None, tuple[str, ...]], ...] = (
-    (10, None, ("{Y}", "{Y}", "{Y}", "{o}，{Y}", "{o}，{Y}", "{Y}，{y}", "{y}，{t}", "{y}，真的", "说实话，{y}")),
+    (14, None, ("{Y}", "{Y}", "{Y}", "{o}，{Y}", "{o}，{Y}", "{Y}，{y}", "{y}，{t}", "{y}，真的", "说实话，{y}")),
     (1, None, ("{V}",)),
     (
         6,
@@ -311,7 +311,6 @@ SHAPES: tuple[tuple[int, bool | None, tuple[str, ...]], ...] = (
             "{x}，但是{y}",
             "别看{x}，{y}",
             "{y}，虽然{x}",
-            "{y}，尽管{x}",
             "{o}，虽然{x}，但{y}，{t}",
         ),
     ),

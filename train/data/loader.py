@@ -43,7 +43,7 @@ def load_splits(recipe: Recipe) -> Splits:
 
 
 def load_rows(recipe: Recipe, split: Literal["dev", "test"], labels: Sequence[str]) -> list[Row]:
-    """Read the dev or test rows of a model with these labels; dev may be the part that was kept from train."""
+    """Read dev or test rows for a model with these labels; dev may be the part kept from train."""
     if split == "dev" and recipe.data.dev is None:
         rows = read_rows(recipe.data, "train")
         rows = stratified_split(rows, recipe.data.dev_fraction, recipe.finetune.seed)[1]

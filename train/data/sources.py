@@ -1,4 +1,4 @@
-"""What a recipe's `train`, `dev` or `test` names: files, a hub dataset or the sample; it reads none of them."""
+"""What a recipe's `train`, `dev` and `test` name: files, a hub dataset, the sample; it reads no rows."""
 
 from __future__ import annotations
 
@@ -44,8 +44,7 @@ def find_source(data: DataSection, split: Split) -> Sample | HubDataset | list[P
     RecipeError
         Nothing of that name exists, or the file has no known suffix.
     """
-    given = getattr(data, split)
-    assert isinstance(given, str)
+    given = str(getattr(data, split))
     if given.startswith(SAMPLE):
         return Sample(_sample_split(given, split))
     path = Path(given).expanduser()
@@ -55,7 +54,7 @@ def find_source(data: DataSection, split: Split) -> Sample | HubDataset | list[P
         return [_with_known_suffix(path, split)]
     found = _HUB_ID.fullmatch(given)
     # "data/train" is a missing file where a folder "data" exists, and a hub id where none does.
-    if found and path.suffix not in SUFFIXES and not Path(given.split("/")[0]).exists():
+    if found and path.suffix not in SUFFIXES and not Path(path.parts[0]).exists():
         return HubDataset(found["path"], found["configuration"], found["split"] or _HUB_SPLITS[split])
     raise RecipeError(f"data.{split}={given!r} does not exist; {nearest_path(path)}.")
 
@@ -69,21 +68,22 @@ def _sample_split(given: str, split: Split) -> Split:
     for known in _HUB_SPLITS:
         if given == SAMPLE + known:
             return known
-    raise RecipeError(
-        f"data.{split}={given!r} is no part of the sample; {nearest(given, [SAMPLE + name for name in _HUB_SPLITS])}"
-    )
+    parts = [SAMPLE + name for name in _HUB_SPLITS]
+    raise RecipeError(f"data.{split}={given!r} is no part of the sample; {nearest(given, parts)}")
 
 
 def _files_of(folder: Path, split: Split) -> list[Path]:
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
     if not files:
-        raise RecipeError(f"data.{split}={str(folder)!r} holds no file ending in {', '.join(SUFFIXES)}; add one.")
+        raise RecipeError(
+            f"data.{split}={str(folder)!r} holds no file ending in {', '.join(SUFFIXES)}; add one."
+        )
     return files
 
 
 def _with_known_suffix(path: Path, split: Split) -> Path:
     if path.suffix.lower() not in SUFFIXES:
         raise RecipeError(
-            f"data.{split}={str(path)!r} ends in {path.suffix!r}; rename it to end in one of {', '.join(SUFFIXES)}."
+            f"data.{split}={str(path)!r} ends in {path.suffix!r}; convert it to one of {', '.join(SUFFIXES)}."
         )
     return path

@@ -41,7 +41,7 @@ class Evaluation(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A row that got another label; `score` is the probability of that label, `label_score` of the right one."""
+    """A row that got another label, with the probabilities of that label and of the right one."""
 
     row: Row
     predicted: str
@@ -68,8 +68,8 @@ def print_table(evaluation: Evaluation) -> None:
         table.add_row(label, *figures, str(found["support"]))
     console = Console(stderr=True, markup=False, highlight=False)
     console.print(table)
-    for name, label in (("accuracy", "accuracy"), ("macro_f1", "macro-F1")):
-        console.print(f"{label} {_with_interval(evaluation, name)}")
+    console.print(f"accuracy {_with_interval(evaluation, 'accuracy')}")
+    console.print(f"macro-F1 {_with_interval(evaluation, 'macro_f1')}")
 
 
 def write_errors(path: Path, mistakes: Sequence[Mistake]) -> None:
@@ -116,7 +116,7 @@ def environment(*, autoescape: bool) -> Environment:
     """Return the templates of this package; a name that a template misspells is an error."""
     return Environment(
         loader=PackageLoader("train.report", "templates"),
-        autoescape=autoescape,
+        autoescape=autoescape,  # noqa: S701 - Markdown is not HTML; the page asks for escaping
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

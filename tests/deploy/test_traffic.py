@@ -1,0 +1,81 @@
+"""Requests that are said to be in flight are, by the service's own count."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from deploy import traffic
+from deploy.container import free_port
+from deploy.engine import CheckError
+
+
+def test_a_status_is_that_of_the_answer_or_zero_where_there_is_none(service: Any) -> None:
+    assert traffic.status_of(f"{service.url}/readyz") == 200
+    service.status = 503
+    assert traffic.status_of(f"{service.url}/readyz") == 503
+    assert traffic.status_of(f"http://127.0.0.1:{free_port()}/readyz") == 0
+
+
+def test_classify_returns_one_prediction_per_text(service: Any) -> None:
+    assert [answer["label"] for answer in traffic.classify(service.url, ["好", "坏"])] == ["正面", "正面"]
+
+
+def test_a_refused_request_fails_the_check(service: Any) -> None:
+    service.status = 429
+    with pytest.raises(CheckError, match="/classify answered 429"):
+        traffic.classify(service.url, ["好"])
+
+
+def test_a_metric_is_summed_over_the_series_with_the_wanted_labels(service: Any) -> None:
+    traffic.classify(service.url, ["好"])
+    assert traffic.metric(service.url, "request_total", endpoint="/classify") == 3
+    assert traffic.metric(service.url, "request_total", http_response_code="400") == 2
+    assert traffic.metric(service.url, "request_total", endpoint="/other") == 0
+
+
+def test_a_burst_counts_what_the_service_has_in_hand(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "MOST_REQUESTS", 5)
+    hold_after_the_first(service)
+    with traffic.burst(service.url) as requests:
+        assert requests.wait_until_in_flight() == 5
+        assert service.in_progress == 5
+        released = time.monotonic()
+        service.release.set()
+        results = requests.results()
+    assert [result.status for result in results] == [200] * 5
+    assert min(result.finished for result in results) > released
+
+
+def test_lost_answers_are_status_zero(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "MOST_REQUESTS", 3)
+    hold_after_the_first(service)
+    with traffic.burst(service.url) as requests:
+        requests.wait_until_in_flight()
+        service.lose.set()
+        service.release.set()
+        assert [result.status for result in requests.results()] == [0, 0, 0]
+
+
+def test_requests_that_were_answered_at_once_were_never_in_flight(service: Any) -> None:
+    with traffic.burst(service.url) as requests:
+        requests.results()
+        with pytest.raises(CheckError, match="answered before they were seen in flight"):
+            requests.wait_until_in_flight()
+
+
+def hold_after_the_first(service: Any) -> None:
+    """Let the request that measures the service pass, and hold back all that follow."""
+    classify, first = service.classify, threading.Event()
+
+    def after_the_first(texts: list[str]) -> list[dict[str, Any]]:
+        if first.is_set():
+            service.hold.set()
+        first.set()
+        answers: list[dict[str, Any]] = classify(texts)
+        return answers
+
+    service.classify = after_the_first

@@ -1,0 +1,106 @@
+"""Nothing that a client sent reaches the log through an exception."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from pydantic import BaseModel
+
+from runtime.api.logs import describe_without_message, tidy_the_log
+from runtime.errors import ProbeError
+
+REQUESTS = logging.getLogger("bentoml._internal.server.http_app")
+START = logging.getLogger("bentoml.serve")
+SECRET = "机密"
+
+
+class Counted(BaseModel):
+    count: int
+
+
+class RefusedError(Exception):
+    error_code = 404
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    """Collect what both loggers would write."""
+    written: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            written.append(self.format(record))
+
+    tidy_the_log()
+    collector = Collector()
+    for logger in (REQUESTS, START):
+        logger.addHandler(collector)
+    yield written
+    for logger in (REQUESTS, START):
+        logger.removeHandler(collector)
+
+
+def fail_with(error: Exception) -> Exception:
+    """Return an error that was raised while another was handled."""
+    try:
+        try:
+            int(SECRET)
+        except ValueError as cause:
+            raise error from cause
+    except type(error) as raised:
+        return raised
+
+
+def test_clients_mistakes_are_not_logged(lines: list[str]) -> None:
+    try:
+        Counted.model_validate({"count": SECRET})
+    except ValueError:
+        REQUESTS.exception("on /classify")
+    REQUESTS.error("on /classify", exc_info=fail_with(RefusedError(SECRET)))
+    assert lines == []
+
+
+def test_our_failures_are_logged_by_type_and_place(lines: list[str]) -> None:
+    REQUESTS.error("on /classify", exc_info=fail_with(RuntimeError(SECRET)))
+    assert len(lines) == 1
+    assert SECRET not in lines[0]
+    assert "builtins.RuntimeError" in lines[0]
+    assert "caused by" in lines[0]
+    assert "in fail_with" in lines[0]
+
+
+def test_overload_is_told_without_its_traceback(lines: list[str]) -> None:
+    error = fail_with(RefusedError(SECRET))
+    error.error_code = 503  # type: ignore[attr-defined]
+    REQUESTS.error("on /classify", exc_info=error)
+    assert lines == ["on /classify\nRefusedError"]
+
+
+def test_lines_without_exception_pass(lines: list[str]) -> None:
+    REQUESTS.error("hello")
+    assert lines == ["hello"]
+
+
+def test_tidying_twice_is_tidying_once(lines: list[str]) -> None:
+    filters = len(REQUESTS.filters)
+    tidy_the_log()
+    assert len(REQUESTS.filters) == filters
+
+
+def test_a_model_that_cannot_be_served_is_told_in_one_line(lines: list[str]) -> None:
+    START.error("cannot start", exc_info=fail_with(ProbeError("the probes differ; save it again.")))
+    assert lines == ["cannot start\nthe probes differ; save it again."]
+
+
+def test_other_failures_of_the_start_keep_their_traceback(lines: list[str]) -> None:
+    START.error("cannot start", exc_info=fail_with(RuntimeError("no memory")))
+    assert "Traceback" in lines[0]
+    assert "no memory" in lines[0]
+
+
+def test_a_circle_of_causes_ends() -> None:
+    first, second = RuntimeError("a"), RuntimeError("b")
+    first.__cause__, second.__cause__ = second, first
+    assert describe_without_message(first).count("RuntimeError") == 2

@@ -1,0 +1,72 @@
+"""An engine that does what its texts say and what lies in its folder, for tests of everything around it.
+
+A text that begins with 炸 raises, 拒 is refused, 少 gets no answer, 非 gets a score that is no number; any
+other is labelled with itself. While the file `down` lies in the folder the engine fails altogether, while
+`hold` does it waits. It writes the size of each batch into `batches`, and how it was loaded into `loaded`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.classifier import Prediction
+from runtime.errors import EngineError, InputError
+from runtime.manifest import Manifest
+from runtime.probes import read_probes
+from runtime.tokenizer import TextInput
+
+FOLDER_VARIABLE = "STAND_IN_FOLDER"
+_HOLD_SECONDS = 30
+
+
+class StandIn:
+    """Takes the place of a `Classifier`; `load` has its signature."""
+
+    def __init__(self, directory: Path, folder: Path) -> None:
+        self.manifest = Manifest.read(directory)
+        self.probes = read_probes(directory)
+        self.folder = folder
+
+    @classmethod
+    def load(cls, path: str | Path, *, threads: int | None = None, device: str = "cpu") -> StandIn:
+        folder = Path(os.environ[FOLDER_VARIABLE])
+        (folder / "loaded").write_text(json.dumps({"threads": threads, "device": device}), encoding="utf-8")
+        return cls(Path(path), folder)
+
+    def warm_up(self) -> None:
+        """Be warm already."""
+
+    def logits(self, texts: Sequence[TextInput]) -> npt.NDArray[np.float32]:
+        self._obey(texts)
+        recorded = {probe.input: probe.logits for probe in self.probes}
+        return np.array([recorded[text] for text in texts], dtype=np.float32)
+
+    def predict(self, texts: Sequence[TextInput]) -> list[Prediction]:
+        with (self.folder / "batches").open("a", encoding="utf-8") as file:
+            file.write(f"{len(texts)}\n")
+        self._obey(texts)
+        return [_prediction(text) for text in map(str, texts) if not text.startswith("少")]
+
+    def _obey(self, texts: Sequence[TextInput]) -> None:
+        deadline = time.monotonic() + _HOLD_SECONDS
+        while (self.folder / "hold").exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        if (self.folder / "down").exists():
+            raise EngineError(f"down, and therefore not {texts}")
+        for text in map(str, texts):
+            if text.startswith("炸"):
+                raise RuntimeError(f"cannot compute {text}")
+            if text.startswith("拒"):
+                raise InputError("it is refused.")
+
+
+def _prediction(text: str) -> Prediction:
+    score = float("nan") if text.startswith("非") else 0.75
+    return Prediction(text, score, {text: score, "": 0.25}, truncated=False)

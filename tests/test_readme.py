@@ -1,0 +1,217 @@
+"""Everything the README shows is generated from the code or executed here.
+
+`make readme` rewrites the generated blocks: `<!-- begin: NAME -->` to `<!-- end: NAME -->`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import http.client
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+
+
+def command_output(*command: str) -> str:
+    """Run a command at the root and return what it prints, in a fenced block."""
+    environment = os.environ | {"COLUMNS": "110"}
+    found = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    return f"```text\n{found.stdout.rstrip()}\n```"
+
+
+def recipe_table() -> str:
+    """Render every setting of a recipe with its default and its description."""
+    from train.config import Recipe
+
+    rows = []
+    for section, field in Recipe.model_fields.items():
+        for name, setting in _fields(field.annotation).items():
+            rows.append((f"`{section}.{name}`", _default(setting), setting.description))
+    return _table(("setting", "default", "meaning"), rows)
+
+
+def settings_table() -> str:
+    """Render every operator setting with its default and its description."""
+    from runtime.api.settings import Settings, variable
+
+    rows = [
+        (f"`{variable(name)}`", _default(setting), setting.description)
+        for name, setting in Settings.model_fields.items()
+    ]
+    return _table(("variable", "default", "meaning"), rows)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "make": lambda: command_output("make", "--no-print-directory", "help"),
+    "commands": lambda: command_output(sys.executable, "-m", "train", "--help"),
+    "recipe": recipe_table,
+    "settings": settings_table,
+}
+
+
+def _fields(section: Any) -> dict[str, Any]:
+    found: dict[str, Any] = section.model_fields
+    return found
+
+
+def _default(field: Any) -> str:
+    if field.is_required() or field.default is None:
+        return ""
+    return f"`{json.dumps(field.default, ensure_ascii=False, default=str)}`"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(
+        f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+    )
+
+
+def _block_pattern(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- begin: {name} -->\n)(.*?)(<!-- end: {name} -->)", re.DOTALL)
+
+
+def readme_blocks() -> dict[str, str]:
+    return {
+        name: match.group(2).strip()
+        for name in re.findall(r"<!-- begin: (\S+) -->", README.read_text(encoding="utf-8"))
+        if (match := _block_pattern(name).search(README.read_text(encoding="utf-8")))
+    }
+
+
+def fenced(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def command_lines() -> list[str]:
+    joined = "\n".join(fenced("bash")).replace("\\\n", " ")
+    return [line.strip() for line in joined.splitlines() if line.strip()]
+
+
+def test_every_generated_block_is_known() -> None:
+    assert set(readme_blocks()) == set(BLOCKS)
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_generated_block_is_what_the_code_says(name: str) -> None:
+    assert readme_blocks()[name] == BLOCKS[name](), "the README is behind the code; run `make readme`"
+
+
+def test_the_two_first_commands_come_first() -> None:
+    assert command_lines()[:2] == ["make quickstart", "make test"]
+
+
+def make_targets() -> list[str]:
+    return [line.split()[1] for line in command_lines() if line.startswith("make ")]
+
+
+def test_every_make_target_shown_exists() -> None:
+    targets = make_targets()
+    assert len(targets) >= 4
+    for target in targets:
+        found = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert found.returncode == 0, found.stderr
+
+
+def test_every_command_shown_is_covered_here() -> None:
+    known = ("make ", ".venv/bin/python -m train ", ".venv/bin/bentoml serve", "curl ", ".venv/bin/locust ")
+    lines = command_lines()
+    assert len(lines) >= 8
+    assert [line for line in lines if not line.startswith(known)] == []
+
+
+def test_every_path_named_exists() -> None:
+    text = README.read_text(encoding="utf-8")
+    paths = set(re.findall(r"`((?:train|runtime|loadtests|deploy|benchmarks|tests)/[\w./-]*)`", text))
+    assert len(paths) >= 8
+    assert sorted(path for path in paths if not (ROOT / path).exists()) == []
+
+
+def test_the_recipe_shown_trains_a_model(tmp_path: Path, tiny_model_dir: Path) -> None:
+    [recipe] = fenced("toml")
+    assert tomllib.loads(recipe)["data"]["text"] == "review"
+    (tmp_path / "mine.toml").write_text(recipe, encoding="utf-8")
+    for name, count in (("train", 48), ("test", 16), ("dev", 16)):
+        write_reviews(tmp_path / f"{name}.csv", count)
+    commands = [shlex.split(line) for line in command_lines() if " -m train " in line]
+    assert len(commands) >= 2
+    small = [f"finetune.base_model={tiny_model_dir}", "finetune.epochs=1", "finetune.max_length=32"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "BENTOML_HOME": str(tmp_path / "bentoml")}
+    for command in commands:
+        found = subprocess.run(
+            [sys.executable, *command[1:], *small],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert found.returncode == 0, found.stderr
+        assert Path(found.stdout.strip()).exists()
+    assert (tmp_path / "bentoml" / "models" / "bert-classifier" / "latest").is_file()
+
+
+def write_reviews(path: Path, count: int) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["review", "sentiment"])
+        for number in range(count):
+            good = number % 2 == 0
+            writer.writerow(
+                [f"第{path.stem}{number}间房{'很好' if good else '很差'}", "正面" if good else "负面"]
+            )
+
+
+def curl_request() -> tuple[str, dict[str, str], str]:
+    """Return path, headers and body of the README's curl command."""
+    [line] = [line for line in command_lines() if line.startswith("curl ")]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-s", action="store_true")
+    parser.add_argument("-H", dest="headers", action="append", default=[])
+    parser.add_argument("-d", dest="body")
+    parser.add_argument("url")
+    given = parser.parse_args(shlex.split(line)[1:])
+    return "/" + given.url.partition("/")[2], dict(part.split(": ") for part in given.headers), given.body
+
+
+def test_the_request_shown_is_answered_as_shown(tiny_model_store: Path) -> None:
+    from loadtests.server import bentoml_server
+
+    path, headers, body = curl_request()
+    with bentoml_server(model="bert-classifier:tiny", home=tiny_model_store) as server:
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
+        connection.request("POST", path, body.encode(), headers)
+        answer = connection.getresponse()
+        assert answer.status == 200
+        found = json.loads(answer.read())
+        connection.close()
+    assert len(found) == len(json.loads(body)["texts"])
+    [shown] = fenced("json")
+    [example] = json.loads(shown.replace(", …", ""))
+    assert list(found[0]) == list(example)
+
+
+def update() -> None:
+    """Rewrite every generated block."""
+    text = README.read_text(encoding="utf-8")
+    for name, render in BLOCKS.items():
+        content = f"\n{render()}\n\n"
+        text = _block_pattern(name).sub(lambda match, content=content: match[1] + content + match[3], text)
+    README.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    update()

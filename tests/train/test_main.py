@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from train.__main__ import COMMANDS, main
+from train.recipe import read_recipe
+
+HEAVY = ("torch", "transformers", "datasets", "bentoml", "pydantic")
+
+
+def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Run a command that must fail; return its status and its only line of standard error."""
+    status = main(arguments)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("error: ")
+    return status, lines[0]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_run_that_takes_a_recipe(name: str) -> None:
+    run = importlib.import_module(COMMANDS[name].module).run
+    assert list(inspect.signature(run).parameters) == ["recipe"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_every_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    assert stopped.value.code == 0
+    assert f"{name} " in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy(project_root: Path) -> None:
+    code = (
+        "import sys\nfrom train.__main__ import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project_root, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "[]"
+
+
+def test_show_imports_nothing_heavier_than_pydantic(project: Path, project_root: Path) -> None:
+    code = (
+        f"import sys\nfrom train.__main__ import main\nassert main(['show', {str(project)!r}]) == 0\n"
+        f"print([name for name in {HEAVY[:4]!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project_root, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "[]"
+    assert "[finetune]" in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_refuses_a_misspelt_setting(
+    name: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, message = failure(capsys, name, str(project), "finetune.epocks=3")
+    assert status == 2
+    assert "finetune.epocks" in message
+    assert "did you mean 'epochs'?" in message
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_refuses_a_missing_recipe(
+    name: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, message = failure(capsys, name, str(project.with_name("tinny.toml")))
+    assert status == 2
+    assert str(project) in message
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "show"])
+def test_every_command_that_needs_an_earlier_one_names_it_or_the_missing_file(
+    name: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project.parent / "train.csv").rename(project.parent / "trains.csv")
+    status, message = failure(capsys, name, str(project))
+    assert status == 2
+    assert "python -m train" in message or "trains.csv" in message
+
+
+def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    status, message = failure(capsys, "finetun", "recipe.toml")
+    assert status == 2
+    assert "did you mean 'finetune'?" in message
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("finetune",), ("finetune", "r.toml", "--resum"), ("finetune", "--x")]
+)
+def test_an_incomplete_or_wrong_command_line_is_wrong_usage(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert failure(capsys, *arguments)[0] == 2
+
+
+def test_resume_is_the_setting_of_the_same_name(project: Path) -> None:
+    assert read_recipe(project, resume=True) == read_recipe(project, ["finetune.resume=true"])
+    assert not read_recipe(project).finetune.resume
+
+
+def test_ctrl_c_leaves_a_hint_and_the_status_of_the_shell(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(recipe: object) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("train.show.run", interrupted)
+    assert main(["show", str(project)]) == 130
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_overrides_may_stand_before_and_after_options(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", str(project), "finetune.epochs=7", "--resume", "finetune.seed=8"]) == 0
+    shown = capsys.readouterr().out
+    assert {"epochs = 7", "seed = 8", "resume = true"} <= set(shown.splitlines())

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from train.run import staged, write_json
+
+
+def fill(folder: Path, content: str) -> None:
+    (folder / "file").write_text(content, encoding="utf-8")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("already_there", [False, True])
+def test_a_finished_directory_takes_its_place_and_leaves_nothing_beside(
+    tmp_path: Path, already_there: bool
+) -> None:
+    target = tmp_path / "new" / "model"
+    if already_there:
+        with staged(target) as staging:
+            fill(staging, "old")
+    with staged(target) as staging:
+        fill(staging, "new")
+    assert (target / "file").read_text(encoding="utf-8") == "new"
+    assert names(target.parent) == ["model"]
+
+
+def fail_half_way(target: Path, error: type[BaseException]) -> None:
+    with staged(target) as staging:
+        fill(staging, "half")
+        assert (target / "file").read_text(encoding="utf-8") == "old"
+        raise error
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_interrupted_directory_leaves_the_old_one(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "model"
+    with staged(target) as staging:
+        fill(staging, "old")
+    with pytest.raises(error):
+        fail_half_way(target, error)
+    assert (target / "file").read_text(encoding="utf-8") == "old"
+    assert names(tmp_path) == ["model"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".model-killed").mkdir()
+    fill(tmp_path / ".model-killed", "half")
+    (tmp_path / ".models").mkdir()
+    with staged(tmp_path / "model") as staging:
+        fill(staging, "new")
+    assert names(tmp_path) == [".models", "model"]
+
+
+def test_a_finished_directory_can_be_read_by_others(tmp_path: Path) -> None:
+    with staged(tmp_path / "model") as staging:
+        fill(staging, "new")
+    assert (tmp_path / "model").stat().st_mode & 0o777 == 0o755
+
+
+def test_json_is_written_for_people_and_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file.json"
+    write_json(path, {"标签": [1]})
+    assert "标签" in path.read_text(encoding="utf-8")
+    with pytest.raises(TypeError):
+        write_json(path, {"bad": object()})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"标签": [1]}
+    assert names(path.parent) == ["file.json"]
