@@ -106,7 +106,7 @@ def main(argv: Sequence[str]) -> int:
     import bentoml
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     shape, precision = argv[0], cast(Precision, argv[1])
     with bentoml.models.create(f"{NAME}:{precision}") as model:
         write(Path(model.path), shape, precision)

@@ -12,7 +12,7 @@ from deploy import traffic
 from deploy.engine import CheckError, DeployError, Engine, say
 
 USER_ID = 1034  # BentoML's user in the image, by number: Kubernetes' runAsNonRoot cannot judge a name
-READY_TIMEOUT_SECONDS = 120
+READY_TIMEOUT_SECONDS = 300  # a large model on a busy machine proves its probes for a minute
 STOP_TIMEOUT_SECONDS = 60
 NO_CAPABILITIES = "0" * 16
 

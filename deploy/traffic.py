@@ -16,10 +16,11 @@ from typing import Any
 from deploy.engine import CheckError
 
 REQUEST_TIMEOUT_SECONDS = 120
-# A burst is made as large as it takes for the service to be busy about this long.
+# A burst keeps a service of any speed busy for some seconds: requests of about one second each.
 BURST_SECONDS = 4.0
+REQUEST_SECONDS = 1.0
 MOST_REQUESTS = 64
-TEXTS_PER_REQUEST = 32
+MOST_TEXTS = 32
 LONG_TEXT = "房间很大，隔音也好，可是早餐太简单，服务员的态度也冷淡。" * 18
 
 
@@ -95,11 +96,12 @@ class Burst:
 
 @contextmanager
 def burst(url: str) -> Iterator[Burst]:
-    """Send as many requests of many long texts at once as keep the service busy for some seconds."""
-    texts = [LONG_TEXT] * TEXTS_PER_REQUEST
+    """Send at once as many requests of long texts as keep the service busy for some seconds."""
     started = time.monotonic()
-    classify(url, texts)
-    count = min(MOST_REQUESTS, 1 + round(BURST_SECONDS / (time.monotonic() - started)))
+    classify(url, [LONG_TEXT])
+    seconds_per_text = time.monotonic() - started
+    texts = [LONG_TEXT] * max(1, min(MOST_TEXTS, round(REQUEST_SECONDS / seconds_per_text)))
+    count = min(MOST_REQUESTS, 1 + round(BURST_SECONDS / (seconds_per_text * len(texts))))
     with ThreadPoolExecutor(count) as pool:
         yield Burst(url, [pool.submit(_timed, url, texts) for _ in range(count)])
 

@@ -204,7 +204,7 @@ def test_no_tracked_file_names_a_registry() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["https:/{}/pypi.org/simple", "files{}.pythonhosted.org", "{}ghcr.io/x", "{}docker.io/a"]
+    "host", ["https:/{}/pypi.org/simple", "files{}.pythonhosted.org", "gh{}cr.io/x", "doc{}ker.io/a"]
 )
 def test_a_registry_is_seen(host: str) -> None:
     # Taken apart, or this file would be found itself.

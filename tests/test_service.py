@@ -221,6 +221,16 @@ def test_importing_the_service_loads_no_engine() -> None:
     assert found.stdout.strip() == "[]"
 
 
+def test_settings_reach_the_framework() -> None:
+    code = "import json, service; print(json.dumps(service.BertClassifier.config))"
+    env = os.environ | {"CLASSIFIER_WORKERS": "3", "CLASSIFIER_TRACING": "1"}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    config = json.loads(found.stdout)
+    assert config["workers"] == 3
+    assert config["threads"] == 1
+    assert config["tracing"] == {"excluded_urls": None}
+
+
 @pytest.mark.parametrize(
     ("wanted", "pinned"),
     [

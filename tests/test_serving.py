@@ -228,6 +228,7 @@ def test_a_slow_request_is_answered_504_and_the_next_one_works(strict: Server, f
     with lying(folder / "hold"):
         found = classify(strict, SECRET)
     assert found.status_code == 504
+    assert 2 <= found.elapsed.total_seconds() < 10
     assert found.json()["error"].startswith("The request took longer")
     assert classify(strict, "a").status_code == 200
 

@@ -76,10 +76,16 @@ def handler_for(service: FakeService) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class Server(ThreadingHTTPServer):
+    """A server that refuses no connection of a burst."""
+
+    request_queue_size = 256
+
+
 @contextmanager
 def running(service: FakeService) -> Iterator[FakeService]:
     """Serve on a free port of this machine."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler_for(service))
+    server = Server(("127.0.0.1", 0), handler_for(service))
     service.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.container import USER_ID
+from deploy.container import READY_TIMEOUT_SECONDS, USER_ID
 from runtime.api.settings import PREFIX, Settings, read_settings, variable
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -100,6 +100,12 @@ def test_health_is_asked_where_the_service_answers() -> None:
     assert "http://127.0.0.1:3000/readyz" in compose_service()["healthcheck"]["test"][-1]
     (port,) = pod_container()["ports"]
     assert port == {"name": "http", "containerPort": 3000}
+
+
+def test_a_start_may_take_as_long_as_in_the_checked_container() -> None:
+    probe = pod_container()["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] == READY_TIMEOUT_SECONDS
+    assert compose_service()["healthcheck"]["start_period"] == f"{READY_TIMEOUT_SECONDS}s"
 
 
 def test_a_stop_leaves_time_for_requests_in_flight() -> None:

@@ -60,6 +60,25 @@ def test_lost_answers_are_status_zero(service: Any, monkeypatch: pytest.MonkeyPa
         assert [result.status for result in requests.results()] == [0, 0, 0]
 
 
+def test_a_burst_suits_the_speed_of_the_service(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    classify = service.classify
+
+    def remember(texts: list[str]) -> list[dict[str, Any]]:
+        sent.append(len(texts))
+        answers: list[dict[str, Any]] = classify(texts)
+        return answers
+
+    service.classify = remember
+    for seconds_per_text, expected in ((2.0, [1] * 3), (0.1, [10] * 5), (0.001, [32] * 64)):
+        clock = iter((0.0, seconds_per_text))
+        monkeypatch.setattr(traffic.time, "monotonic", lambda clock=clock: next(clock, 9.0))
+        sent.clear()
+        with traffic.burst(service.url) as requests:
+            requests.results()
+        assert sent == [1, *expected]
+
+
 def test_requests_that_were_answered_at_once_were_never_in_flight(service: Any) -> None:
     with traffic.burst(service.url) as requests:
         requests.results()

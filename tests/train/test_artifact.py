@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.classifier import Classifier
@@ -76,6 +76,7 @@ def test_a_rare_label_has_its_probes() -> None:
     assert Counter(row.label for row in probe_rows(dev, 32))["rare"] == 2
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.text(min_size=1), st.sampled_from("abc")), min_size=1, max_size=80))
 def test_probes_do_not_depend_on_the_order_of_rows(texts: list[tuple[str, str]]) -> None:
     given_rows = rows(texts)

@@ -35,7 +35,7 @@ def test_the_recipe_of_the_classic_model_is_included() -> None:
 def test_sections_cannot_be_changed(project: Path) -> None:
     recipe = read_recipe(project)
     with pytest.raises(ValidationError):
-        recipe.finetune.epochs = 9
+        recipe.finetune.epochs = 9  # type: ignore[misc]
 
 
 def test_every_backend_that_can_be_chosen_has_an_exporter() -> None:

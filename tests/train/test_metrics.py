@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 
@@ -12,6 +12,7 @@ LABELS = 5
 PAIRS = st.lists(st.tuples(st.integers(0, LABELS - 1), st.integers(0, LABELS - 1)), min_size=1, max_size=60)
 
 
+@settings(max_examples=50, deadline=None)
 @given(PAIRS)
 def test_figures_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     expected, predicted = zip(*pairs, strict=True)

@@ -77,7 +77,8 @@ def test_a_model_of_another_type_is_refused_by_its_configuration_alone(make: Mak
 
 
 def test_more_tokens_than_positions_are_refused(make: Make, base: Path) -> None:
-    assert read_config(make(f"finetune.base_model={base}", "finetune.max_length=512"))
+    fits = read_config(make(f"finetune.base_model={base}", "finetune.max_length=512"))
+    assert fits.max_position_embeddings == 512
     with pytest.raises(RecipeError, match="max_length=513 is more than the 512 positions"):
         read_config(make(f"finetune.base_model={base}", "finetune.max_length=513"))
 

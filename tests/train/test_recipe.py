@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import RecipeError, UsageError
@@ -141,6 +141,7 @@ def test_an_empty_folder_is_called_empty(tmp_path: Path) -> None:
     assert nearest_path(tmp_path / "train.csv") == f"{tmp_path} is empty"
 
 
+@settings(max_examples=25, deadline=None)
 @given(
     epochs=st.integers(1, 10**6),
     rate=st.floats(1e-9, 1.0),

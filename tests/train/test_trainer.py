@@ -102,6 +102,7 @@ def build(
 
 
 def weights(trainer: ClassifierTrainer) -> dict[str, torch.Tensor]:
+    assert trainer.model is not None
     return {name: value.detach().clone() for name, value in trainer.model.state_dict().items()}
 
 
@@ -156,6 +157,7 @@ def test_two_half_batches_equal_one_whole_batch(tmp_path: Path, rows: EncodedRow
 def test_biases_and_layer_norms_do_not_decay(tmp_path: Path, rows: EncodedRows) -> None:
     trainer = build(tmp_path, rows)
     trainer.create_optimizer()
+    assert trainer.model is not None
     names = {id(value): name for name, value in trainer.model.named_parameters()}
     assert trainer.optimizer is not None
     decayed, free = (

@@ -298,7 +298,7 @@ VERDICTS: tuple[tuple[str, str], ...] = (
 # {y}: the deciding side, {x}: the other side, {Y}: anything on the deciding side, also remarks;
 # {o} opening, {t} verdict. The number is how often a kind is drawn; None, True or False: either label, or only one.
 SHAPES: tuple[tuple[int, bool | None, tuple[str, ...]], ...] = (
-    (14, None, ("{Y}", "{Y}", "{Y}", "{o}，{Y}", "{o}，{Y}", "{Y}，{y}", "{y}，{t}", "{y}，真的", "说实话，{y}")),
+    (16, None, ("{Y}", "{Y}", "{Y}", "{o}，{Y}", "{o}，{Y}", "{Y}，{y}", "{y}，{t}", "{y}，真的", "说实话，{y}")),
     (1, None, ("{V}",)),
     (
         6,
@@ -316,7 +316,7 @@ SHAPES: tuple[tuple[int, bool | None, tuple[str, ...]], ...] = (
     ),
     (1, True, ("{x}，好在{y}", "{t}，就是{x}", "除了{x}，没别的缺点，{t}")),
     (1, False, ("{x}，可惜{y}", "{x}，奈何{y}", "除了{x}，没别的优点，{t}")),
-    (3, None, ("{y}，{y}", "{y}，而且{y}", "不但{y}，而且{y}", "{o}，{y}，{y}，{t}", "{y}，{y}，{y}")),
+    (2, None, ("{y}，{y}", "{y}，而且{y}", "不但{y}，而且{y}", "{o}，{y}，{y}，{t}", "{y}，{y}，{y}")),
     (
         2,
         None,

@@ -29,7 +29,7 @@ LABELS = {False: "负面", True: "正面"}
 SIZES: dict[Split, int] = {"train": 5000, "dev": 500, "test": 1000}
 LENGTHS = range(5, 121)
 CLAUSES = ("plain", "clause")
-CLAIMS = (*CLAUSES, *CLAUSES, *CLAUSES, "remark", "remark", "thing")
+CLAIMS = (*CLAUSES, *CLAUSES, *CLAUSES, "remark", "remark", "remark", "thing")
 
 # Written by hand, in nobody's split: what the quickstart asks the finished model.
 DEMO = (

@@ -14,8 +14,8 @@ __all__ = ["SPECIAL_TOKENS", "build_tokenizer", "gb2312_hanzi", "gb2312_vocabula
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 EMOJI = "👍👎👌👏🙏💪😀😁😂🤣😊😋😍😘😎😅🤔😐😒😔😡😤😭😱🤮💔💖🎉🌹🔥✨⭐💯"
 LATIN_PIECES = (
-    "the and for ing ion ent ver ter app pro max air mini plus book phone pad note watch wifi wi fi usb "
-    "cpu gpu ram ssd led lcd ok no yes app vip bug nice good bad love er es ed en on in an re at or al "
+    "the and for ing ion ent ver ter app pro max air mini plus book phone iphone pad note watch wifi wi fi usb "
+    "cpu gpu ram ssd led lcd ok no yes vip bug nice good bad love er es ed en on in an re at or al "
     "le st is it to of me my i7 i5 4k 5g kg cm mm ml hz gb tb nfc"
 ).split()
 
@@ -28,7 +28,9 @@ def gb2312_hanzi() -> list[str]:
 def gb2312_vocabulary() -> list[str]:
     """Return the tokens, index = id: specials, hanzi, punctuation, lower-case ASCII, symbols, emoji, `##` pieces."""
     full_width = (symbol for symbol in _decode_rows(range(0xA3, 0xA4)) if not symbol.isalnum())
-    symbols = [*string.punctuation, *_decode_rows(range(0xA1, 0xA2)), *full_width, *"—·", *EMOJI]
+    candidates = [*string.punctuation, *_decode_rows(range(0xA1, 0xA2)), *full_width, *"—·", *EMOJI]
+    # BERT's lower-casing decomposes characters first and drops the accents: nothing else could be matched.
+    symbols = [symbol for symbol in candidates if unicodedata.normalize("NFD", symbol) == symbol]
     words = [*string.ascii_lowercase, *string.digits, *LATIN_PIECES]
     # WordPiece cuts punctuation and hanzi off on its own; every other character can follow another one.
     inside = [f"##{token}" for token in (*words, *symbols) if not _is_cut_off(token)]

@@ -18,13 +18,13 @@ def test_predictions_are_readable_utf8() -> None:
     assert response.status_code == 200
     assert response.media_type == "application/json"
     assert '"label":"正面"' in bytes(response.body).decode()
-    assert json.loads(response.body)[0]["scores"] == {"负面": 0.25, "正面": 0.75}
+    assert json.loads(bytes(response.body))[0]["scores"] == {"负面": 0.25, "正面": 0.75}
 
 
 def test_failures_are_placed() -> None:
     response = answer([GOOD, REFUSED, GOOD])
     assert response.status_code == 422
-    assert json.loads(response.body) == {
+    assert json.loads(bytes(response.body)) == {
         "error": "texts[1] cannot be classified.",
         "detail": [{"loc": ["texts", 1], "msg": "texts[1] cannot be classified."}],
     }
@@ -35,9 +35,9 @@ def test_the_gravest_failure_gives_the_status() -> None:
     response = answer([ALONE, DOWN, REFUSED])
     assert response.status_code == 503
     assert response.headers["retry-after"] == "1"
-    assert json.loads(response.body)["error"].startswith("texts[1] ")
-    assert len(json.loads(response.body)["detail"]) == 3
+    assert json.loads(bytes(response.body))["error"].startswith("texts[1] ")
+    assert len(json.loads(bytes(response.body))["detail"]) == 3
 
 
 def test_the_detail_is_bounded() -> None:
-    assert len(json.loads(answer([DOWN] * 64).body)["detail"]) == MOST_DETAILS
+    assert len(json.loads(bytes(answer([DOWN] * 64).body))["detail"]) == MOST_DETAILS

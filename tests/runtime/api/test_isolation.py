@@ -83,11 +83,12 @@ def test_a_dead_engine_is_asked_once_and_is_not_ready(isolation: Isolation[str, 
 
 def test_an_engine_that_dies_on_the_way_gives_no_more_batches(engine: Engine) -> None:
     def predict(texts: Sequence[str]) -> list[str]:
-        engine.down = "deadly" in texts
+        engine.down = len(texts) == 2
         return engine.predict(texts)
 
     isolation: Isolation[str, str] = Isolation(predict, engine.probe)
-    assert isolation(["bad", "a", "deadly", "a"]) == [DOWN] * 4
+    assert isolation(["bad", "a", "a", "a"]) == [DOWN] * 4
+    assert [len(batch) for batch in engine.batches] == [4, 2]
     engine.down = False
     assert isolation.is_ready()
 

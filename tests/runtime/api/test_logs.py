@@ -43,14 +43,13 @@ def lines() -> Iterator[list[str]]:
 
 
 def fail_with(error: Exception) -> Exception:
-    """Return an error that was raised while another was handled."""
-    try:
+    """Return an error that was raised because of another."""
+    with pytest.raises(type(error)) as caught:
         try:
             int(SECRET)
         except ValueError as cause:
             raise error from cause
-    except type(error) as raised:
-        return raised
+    return caught.value
 
 
 def test_clients_mistakes_are_not_logged(lines: list[str]) -> None:

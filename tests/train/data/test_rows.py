@@ -8,7 +8,7 @@ from pathlib import Path
 
 import datasets
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import DataError, RecipeError
@@ -71,6 +71,7 @@ def test_every_format_gives_back_what_was_written(tmp_path: Path, suffix: str) -
     assert [(row.text, row.label) for row in rows] == records
 
 
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import DataError
@@ -15,6 +15,7 @@ def rows(labels: list[str]) -> list[Row]:
     return [Row(f"text {i}", None, label, "train.csv", i + 2, i + 2) for i, label in enumerate(labels)]
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.sampled_from("aaaabbc"), min_size=8, max_size=80),
     st.floats(0.01, 0.99),
