@@ -6,6 +6,7 @@ It knows the names of the commands, not their work: a module is imported when it
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import logging
 import sys
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     from train.config import Recipe
+
+_NO_ROOM_OR_RIGHTS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells count it: 128 + SIGINT."""
@@ -64,6 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BentobertError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
+    except OSError as error:
+        if error.errno not in _NO_ROOM_OR_RIGHTS:
+            raise
+        print(f"error: {error.filename}: {error.strerror}; make room, or give the rights.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted; run the same command with --resume to continue.", file=sys.stderr)
         return INTERRUPTED

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MANY_UNKNOWN = 0.05
+_MACHINE = "machine.json"
+"""Beside the checkpoints: in what precision and where they were computed."""
 
 
 def run(recipe: Recipe) -> Path:
@@ -55,7 +57,7 @@ def run(recipe: Recipe) -> Path:
     with staged(directory.model) as staging:
         rows, figures = _encode(recipe, config, splits, staging)
         if last is None or not checkpoint.read_progress(last).finished:
-            figures |= _train(recipe, config, splits.labels, rows, directory.checkpoints, last)
+            _train(recipe, config, splits.labels, rows, directory.checkpoints, last)
             last = checkpoint.newest_intact(directory.checkpoints, origin)
         if last is None:
             raise TrainingError(
@@ -114,8 +116,10 @@ def _train(
     rows: tuple[EncodedRows, EncodedRows],
     folder: Path,
     last: Path | None,
-) -> dict[str, Any]:
+) -> None:
     """Run Trainer to its end, or from a checkpoint to its end; checkpoints are its result."""
+    import torch
+
     from train.progress import training_progress
     from train.trainer import ClassifierTrainer, choose_precision, early_stopping, training_arguments
 
@@ -130,6 +134,8 @@ def _train(
         precision,
         arguments.device,
     )
+    machine = {"precision": precision, "device": str(arguments.device), "parameters": model.num_parameters()}
+    write_json(folder / _MACHINE, machine)
     with training_progress() as progress:
         callbacks = [early_stopping(recipe.finetune), progress]
         trainer = ClassifierTrainer(
@@ -140,8 +146,13 @@ def _train(
             metric=recipe.finetune.metric,
             callbacks=callbacks,
         )
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
-    return {"precision": precision, "device": str(arguments.device), "parameters": model.num_parameters()}
+        try:
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"{arguments.device} has too little memory for batches of {recipe.finetune.batch_size}; "
+                "halve finetune.batch_size and double finetune.gradient_accumulation."
+            ) from error
 
 
 def _keep_best(last: Path, staging: Path) -> dict[str, Any]:
@@ -152,6 +163,7 @@ def _keep_best(last: Path, staging: Path) -> dict[str, Any]:
     epochs = [entry for entry in progress.history if "eval_loss" in entry]
     best = next(entry for entry in epochs if entry["step"] == checkpoint.step_of(progress.best))
     return {
+        **json.loads(last.with_name(_MACHINE).read_text(encoding="utf-8")),
         "epochs": len(epochs),
         "best_epoch": round(best["epoch"]),
         "dev": {name: best[f"eval_{name}"] for name in ("loss", "accuracy", "macro_f1")},

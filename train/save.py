@@ -104,6 +104,7 @@ def _staging_store(home: Path) -> Iterator[Path]:
 def _create(tag: bentoml.Tag, export: Path, evaluation: Evaluation, staging: Path) -> None:
     """Let BentoML make the entry in the staging store."""
     manifest = Manifest.read(export)
+    manifest.verify(export)  # before new digests are taken, which would bless a harmed file
     labels = {"task": "text-classification", "backend": manifest.backend, "precision": manifest.precision}
     with bentoml.models.create(
         tag, labels=labels, metadata=_metadata(manifest, evaluation), _model_store=ModelStore(staging)

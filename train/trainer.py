@@ -100,7 +100,7 @@ def training_arguments(
 ) -> TrainingArguments:
     """Translate the recipe into Trainer's terms; `rows` is the number of training rows."""
     steps = -(-rows // (settings.batch_size * settings.gradient_accumulation))
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder.absolute()),
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size,
@@ -126,6 +126,9 @@ def training_arguments(
         disable_tqdm=True,
         report_to="none",
     )
+    # With several GPUs Trainer would split every batch over them and multiply its size by their number.
+    arguments._n_gpu = min(1, arguments.n_gpu)  # noqa: SLF001 - there is no public way
+    return arguments
 
 
 def early_stopping(settings: FinetuneSection) -> TrainerCallback:

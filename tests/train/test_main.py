@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
 import subprocess
@@ -129,3 +130,22 @@ def test_overrides_may_stand_before_and_after_options(
     assert main(["show", str(project), "finetune.epochs=7", "--resume", "finetune.seed=8"]) == 0
     shown = capsys.readouterr().out
     assert {"epochs = 7", "seed = 8", "resume = true"} <= set(shown.splitlines())
+
+
+def test_a_folder_without_rights_is_explained_and_a_bug_is_not_hidden(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(recipe: object) -> Path:
+        raise PermissionError(errno.EACCES, "Permission denied", "/models")
+
+    monkeypatch.setattr("train.show.run", fail)
+    status, message = failure(capsys, "show", str(project))
+    assert status == 1
+    assert "/models: Permission denied" in message
+
+    def bug(recipe: object) -> Path:
+        raise FileNotFoundError(errno.ENOENT, "No such file", "x")
+
+    monkeypatch.setattr("train.show.run", bug)
+    with pytest.raises(FileNotFoundError):
+        main(["show", str(project)])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,14 @@ from train import trainer as module
 from train.config import FinetuneSection
 from train.data.encoded import EncodedRows
 from train.data.rows import Row
-from train.trainer import ClassifierTrainer, choose_precision, cross_entropy, dev_figures, training_arguments
+from train.trainer import (
+    ClassifierTrainer,
+    choose_precision,
+    cross_entropy,
+    dev_figures,
+    early_stopping,
+    training_arguments,
+)
 
 LABELS = ("a", "b")
 STATE = "model.safetensors"
@@ -128,6 +136,20 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
     assert len(losses(resumed)) >= 3
     uninterrupted = last(Path(str(whole[precision].args.output_dir)))
     assert (last(tmp_path) / STATE).read_bytes() == (uninterrupted / STATE).read_bytes()
+
+
+def test_patience_counts_on_after_a_resume(tmp_path: Path, rows: EncodedRows) -> None:
+    settings = FinetuneSection(early_stopping_patience=2)
+    unchanging: dict[str, Any] = {
+        "epochs": 6,
+        "learning_rate": 1e-12,
+        "loss": lambda logits, labels, rows: 0 * logits.sum(),
+    }
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path, rows, StopAfter(2), early_stopping(settings), **unchanging).train()
+    resumed = build(tmp_path, rows, early_stopping(settings), **unchanging)
+    resumed.train(resume_from_checkpoint=str(last(tmp_path)))
+    assert resumed.state.epoch == 3
 
 
 def test_the_seed_decides_what_is_trained(tmp_path: Path, rows: EncodedRows) -> None:
@@ -265,3 +287,9 @@ def test_the_cpu_is_asked_for_bf16(monkeypatch: pytest.MonkeyPatch, capability: 
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True})
     assert module._cpu_has_bf16() == expected
+
+
+def test_several_gpus_do_not_multiply_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TrainingArguments, "n_gpu", property(lambda self: 4))
+    arguments = training_arguments(FinetuneSection(batch_size=8), tmp_path, "fp32", 100)
+    assert arguments._n_gpu == 1

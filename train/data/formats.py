@@ -191,12 +191,13 @@ def _rows_of(loaded: datasets.Dataset) -> Iterator[Record]:
         name: feature for name, feature in loaded.features.items() if isinstance(feature, datasets.ClassLabel)
     }
     for number, values in enumerate(loaded, start=1):
-        names = {
-            name: feature.int2str(values[name])
-            for name, feature in classes.items()
-            if values[name] is not None and values[name] >= 0
-        }
+        names = {name: _class_name(feature, values[name]) for name, feature in classes.items()}
         yield Record(number, number, values | names)
+
+
+def _class_name(feature: datasets.ClassLabel, value: int | None) -> str | None:
+    """Return the name of a class id; test sets that are kept secret have -1 for every row."""
+    return None if value is None or value < 0 else str(feature.int2str(value))
 
 
 def _chain(first: Record, others: Iterable[Record]) -> Iterator[Record]:

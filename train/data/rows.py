@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -139,17 +140,19 @@ def _check_columns(name: str, table: Table, data: DataSection) -> None:
 def _problem(record: Record, data: DataSection) -> str | None:
     """Say what keeps a record from being trained on."""
     for column in (data.text, data.text_pair):
-        value = record.values.get(column, "") if column else "x"
+        if column is None:
+            continue
+        value = _value(record, column)
         if value is None or (isinstance(value, str) and not value.strip()):
             return f"has an empty {column!r}"
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             return f"has a {type(value).__name__} as {column!r} where text is needed"
         if not _encodable(str(value)):
             return f"has half of a surrogate pair in {column!r}"
-    label = record.values.get(data.label)
+    label = _value(record, data.label)
     if isinstance(label, list | dict):
         return f"has a {type(label).__name__} as label {data.label!r} where one value is needed"
-    if label is None or label == -1 or not _label(label):
+    if label is None or not _label(label):
         return f"has no label in {data.label!r}"
     return None
 
@@ -162,9 +165,17 @@ def _row(name: str, record: Record, data: DataSection) -> Row:
 
 def _label(value: object) -> str:
     """Return a label as text; a whole number stored as a float, as tables with gaps do, loses its ".0"."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value.strip() if isinstance(value, str) else json.dumps(value, default=str)
+        return str(int(value))
+    return str(value).strip()
+
+
+def _value(record: Record, column: str) -> object:
+    """Return a value; the number that is none, which stands for a gap in a table, is None."""
+    value = record.values.get(column)
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _encodable(text: str) -> bool:

@@ -164,7 +164,7 @@ def test_pairs_come_from_two_columns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "label"),
-    [("1", "1"), ('" a "', "a"), ("1.0", "1"), ("1.5", "1.5"), ("true", "true"), ("0", "0")],
+    [("1", "1"), ('" a "', "a"), ("1.0", "1"), ("1.5", "1.5"), ("true", "true"), ("0", "0"), ("-1", "-1")],
 )
 def test_labels_become_text(tmp_path: Path, value: str, label: str) -> None:
     path = tmp_path / "rows.jsonl"
@@ -176,9 +176,21 @@ def test_class_ids_with_names_give_the_names(tmp_path: Path) -> None:
     features = datasets.Features(
         {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["neg", "pos"])}
     )
+    path = tmp_path / "rows.parquet"
     columns = {"text": ["a", "b"], "label": [1, 0]}
-    datasets.Dataset.from_dict(columns, features=features).to_parquet(str(tmp_path / "rows.parquet"))
-    assert [row.label for row in read(tmp_path / "rows.parquet")] == ["pos", "neg"]
+    datasets.Dataset.from_dict(columns, features=features).to_parquet(str(path))
+    assert [row.label for row in read(path)] == ["pos", "neg"]
+    datasets.Dataset.from_dict(columns | {"label": [1, -1]}, features=features).to_parquet(str(path))
+    assert "row 2 has no label" in problem(path)
+
+
+def test_gaps_in_a_table_are_missing_values(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    columns = {"text": ["a", None, "c"], "label": [1.0, 0.0, float("nan")]}
+    datasets.Dataset.from_dict(columns).to_parquet(str(path))
+    message = problem(path)
+    assert "row 2 has an empty 'text'" in message
+    assert "row 3 has no label" in message
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
@@ -296,3 +308,23 @@ def test_the_digest_of_rows_without_a_file_follows_their_content() -> None:
 
 def test_no_problem_is_no_error() -> None:
     refuse([], "nothing")
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(
+    ("name", "settings", "count", "labels"),
+    [
+        ("chnsenticorp/train.tsv", {"text": "text_a"}, 9600, 2),
+        ("cold/train.csv", {"text": "TEXT"}, 25726, 2),
+        ("thucnews_titles/train_1w.txt", {"columns": ("label", "text")}, 10000, 10),
+        ("iflytek_few/train_few_all.json", {"text": "sentence"}, 3024, 119),
+        ("sib200_zh/zho_Hant_test.tsv", {"label": "category"}, 204, 7),
+    ],
+)
+def test_published_sets_are_read_to_the_last_row(
+    shared_data: Path, name: str, settings: dict[str, object], count: int, labels: int
+) -> None:
+    rows = read(shared_data / name, **settings)
+    assert len(rows) == count
+    assert len({row.label for row in rows}) == labels
+    assert rows[-1].number == count + (0 if "columns" in settings or name.endswith("json") else 1)
