@@ -14,7 +14,7 @@ from runtime.backends import Backend, BackendOptions, load_backend
 from runtime.batching import Cost, plan
 from runtime.errors import EngineError, ManifestError
 from runtime.manifest import Manifest
-from runtime.normalize import normalize
+from runtime.normalize import normalize_input
 from runtime.probes import check_probes, read_probes, softmax
 from runtime.tokenizer import Encoding, TextInput, Tokenizer, pad
 
@@ -132,15 +132,8 @@ class Classifier:
         ]
 
     def _encode(self, texts: Sequence[TextInput]) -> list[Encoding]:
-        return self.tokenizer.encode([self._normalize(text) for text in texts])
-
-    def _normalize(self, text: TextInput) -> TextInput:
         names = self.manifest.normalizers
-        if not names:
-            return text
-        if isinstance(text, tuple):
-            return normalize(text[0], names), normalize(text[1], names)
-        return normalize(text, names)
+        return self.tokenizer.encode([normalize_input(text, names) for text in texts])
 
     def _run(self, encodings: Sequence[Encoding]) -> Matrix:
         logits = np.empty((len(encodings), len(self.manifest.labels)), dtype=np.float32)

@@ -52,3 +52,10 @@ def normalize(text: str, names: Sequence[str]) -> str:
     for name in names:
         text = NORMALIZERS[name](text)
     return text
+
+
+def normalize_input(text: str | tuple[str, str], names: Sequence[str]) -> str | tuple[str, str]:
+    """Apply the named steps to a text, or to both texts of a pair."""
+    if isinstance(text, tuple):
+        return normalize(text[0], names), normalize(text[1], names)
+    return normalize(text, names)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.normalize import NORMALIZERS, normalize
+from runtime.normalize import NORMALIZERS, normalize, normalize_input
 
 TEXT = st.text(
     st.characters(exclude_categories=("Cs",)) | st.sampled_from("ＡｚＺ０９　，。！不没👍🏽\u200b\u0301e")
@@ -59,3 +59,8 @@ def test_steps_run_in_the_order_given() -> None:
         == "A B"
     )
     assert normalize("Ａ", []) == "Ａ"
+
+
+def test_both_texts_of_a_pair_are_normalized() -> None:
+    assert normalize_input(("Ａ", "１"), ["fold_fullwidth"]) == ("A", "1")
+    assert normalize_input("Ａ", ["fold_fullwidth"]) == "A"

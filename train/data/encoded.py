@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from runtime.normalize import normalize
-from runtime.tokenizer import Encoding, TextInput, Tokenizer, pad
+from runtime.normalize import normalize_input
+from runtime.tokenizer import Encoding, Tokenizer, pad
 from train.data.rows import Row
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ class EncodedRows:
         self._types: list[np.ndarray[tuple[int], np.dtype[np.int8]]] = []
         self.truncated = 0
         for start in range(0, len(rows), _ENCODED_AT_ONCE):
-            texts = [_normalized(row.input, normalizers) for row in rows[start : start + _ENCODED_AT_ONCE]]
+            texts = [
+                normalize_input(row.input, normalizers) for row in rows[start : start + _ENCODED_AT_ONCE]
+            ]
             for encoding in tokenizer.encode(texts):
                 self._tokens.append(np.array(encoding.input_ids, dtype=np.int32))
                 self._types.append(np.array(encoding.token_type_ids, dtype=np.int8))
@@ -89,9 +91,3 @@ class Collator:
             "token_type_ids": torch.from_numpy(batch.token_type_ids),
             "labels": torch.tensor([example["labels"] for example in examples]),
         }
-
-
-def _normalized(text: TextInput, normalizers: Sequence[str]) -> TextInput:
-    if isinstance(text, tuple):
-        return normalize(text[0], normalizers), normalize(text[1], normalizers)
-    return normalize(text, normalizers)
