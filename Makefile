@@ -80,6 +80,10 @@ loadtest: $(READY) ## serve the newest saved model, load it with Locust, check t
 container: $(READY) ## image of the newest saved model: build, run hardened, check, report
 	@$(PY) -m deploy
 
+.PHONY: readme
+readme: $(READY) ## rewrite the generated blocks of the README
+	@PYTHONPATH=. $(PY) tests/test_readme.py
+
 .PHONY: clean
 clean: ## remove what the commands made: runs, reports, caches (not .venv, not the model store)
 	@rm -rf runs loadtests/reports benchmarks/results .pytest_cache .mypy_cache .ruff_cache .hypothesis

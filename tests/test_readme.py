@@ -140,6 +140,19 @@ def test_every_path_named_exists() -> None:
     assert sorted(path for path in paths if not (ROOT / path).exists()) == []
 
 
+def test_every_line_of_the_tree_exists() -> None:
+    [tree] = [block for block in fenced("text") if "service.py" in block and "runtime/" in block]
+    folder = Path()
+    seen = []
+    for line in filter(None, tree.splitlines()):
+        name = line.split()[0]
+        path = ROOT / (folder / name if line.startswith(" ") else name)
+        assert path.exists(), path
+        folder = folder if line.startswith(" ") else Path(name)
+        seen.append(path)
+    assert len(seen) >= 25
+
+
 def test_the_recipe_shown_trains_a_model(tmp_path: Path, tiny_model_dir: Path) -> None:
     [recipe] = fenced("toml")
     assert tomllib.loads(recipe)["data"]["text"] == "review"
@@ -160,7 +173,7 @@ def test_the_recipe_shown_trains_a_model(tmp_path: Path, tiny_model_dir: Path) -
             check=False,
         )
         assert found.returncode == 0, found.stderr
-        assert Path(found.stdout.strip()).exists()
+        assert (tmp_path / found.stdout.strip()).exists()
     assert (tmp_path / "bentoml" / "models" / "bert-classifier" / "latest").is_file()
 
 
