@@ -9,6 +9,7 @@ import argparse
 import errno
 import importlib
 import logging
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +18,13 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 if TYPE_CHECKING:
     from train.config import Recipe
 
-_NO_ROOM_OR_RIGHTS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+_THE_MACHINES_FAULT = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+}
+_NUMBER = re.compile(r"(?:Errno|os error) (\d+)")
+_TORCH_CANNOT_WRITE = "inline_container"
+_MOST_REASON = 300
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells count it: 128 + SIGINT."""
@@ -63,14 +70,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     try:
-        print(_run(sys.argv[1:] if arguments is None else arguments))
+        print(_run(sys.argv[1:] if arguments is None else arguments), flush=True)
     except BentobertError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
-    except OSError as error:
-        if error.errno not in _NO_ROOM_OR_RIGHTS:
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read it has gone; the interpreter would complain once more at its end
+        return 1
+    except Exception as error:
+        if not _is_the_machines_fault(error):
             raise
-        print(f"error: {error.filename}: {error.strerror}; make room, or give the rights.", file=sys.stderr)
+        reason = " ".join(str(error).split())[:_MOST_REASON]
+        print(f"error: {reason}; make room, give the rights, or name another place.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; run the same command with --resume to continue.", file=sys.stderr)
@@ -80,8 +91,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _is_the_machines_fault(error: Exception) -> bool:
+    """Tell a full disk and missing rights from a bug, also where a library tells the number in its text."""
+    numbers = {int(number) for number in _NUMBER.findall(str(error))}
+    if isinstance(error, OSError):
+        numbers.add(error.errno or 0)
+    return not numbers.isdisjoint(_THE_MACHINES_FAULT) or _TORCH_CANNOT_WRITE in str(error)
+
+
 def _run(arguments: Sequence[str]) -> Path | str:
     given = _parser().parse_intermixed_args(arguments)
+    if given.command is None:
+        raise _usage_error("no command given; write `python -m train COMMAND RECIPE.toml`, see --help.")
     command = _chosen(given.command)
     if given.recipe is None:
         name = given.command
@@ -118,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("command", metavar="COMMAND", help="one of the commands above")
+    parser.add_argument("command", metavar="COMMAND", nargs="?", help="one of the commands above")
     parser.add_argument("recipe", metavar="RECIPE.toml", nargs="?", help="what to train, on what, and how")
     parser.add_argument(
         "overrides",

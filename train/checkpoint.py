@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.errors import RecipeError
+from runtime.errors import RecipeError, TrainingError
 from runtime.manifest import digest_files
 from train.config import Recipe
 from train.data.rows import DataFile
@@ -110,8 +110,19 @@ def prune(folder: Path, keep: set[int]) -> None:
 
 
 def read_progress(checkpoint: Path) -> Progress:
-    """Return how far a checkpoint's training had come."""
+    """Return how far a checkpoint's training had come.
+
+    Raises
+    ------
+    TrainingError
+        No epoch so far gave a metric, which is a number only while the weights are.
+    """
     state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
+    if state["best_global_step"] is None:
+        raise TrainingError(
+            f"training has diverged by step {state['global_step']}, its loss is not a finite number; lower "
+            "finetune.learning_rate and start over without --resume."
+        )
     stopped = state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]
     best = checkpoint.with_name(f"checkpoint-{state['best_global_step']}")
     return Progress(

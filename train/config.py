@@ -19,6 +19,9 @@ from runtime.normalize import NORMALIZERS
 Split = Literal["train", "dev", "test"]
 Text = Annotated[str, Field(min_length=1)]
 
+_MOST = 2**31 - 1
+"""What the libraries beneath can count."""
+
 _TAG_PART = re.compile(r"[a-z0-9]([-._a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -54,8 +57,9 @@ class DataSection(Section):
     @classmethod
     def _encoding_exists(cls, value: str) -> str:
         try:
+            b"a".decode(value, errors="replace")  # refuses codecs of something else than text, like base64
             return codecs.lookup(value).name
-        except LookupError:
+        except (LookupError, UnicodeError):
             raise ValueError("not a text encoding; common ones are utf-8, gb18030, big5 and utf-16") from None
 
     @field_validator("normalizers")
@@ -70,6 +74,8 @@ class DataSection(Section):
     def _columns_differ(self) -> Self:
         if len({self.text, self.label, self.text_pair}) < 3:
             raise ValueError("text, label and text_pair must name different columns")
+        if self.columns and len(set(self.columns)) < len(self.columns):
+            raise ValueError("columns names a column twice")
         return self
 
 
@@ -80,18 +86,22 @@ class FinetuneSection(Section):
         "google-bert/bert-base-chinese",
         description='BERT to start from: hub id, local folder, or "scratch" for random weights',
     )
-    epochs: int = Field(3, ge=1, description="most passes over the training rows")
-    batch_size: int = Field(32, ge=1, description="rows of one forward pass")
-    gradient_accumulation: int = Field(1, ge=1, description="forward passes of one optimizer step")
+    epochs: int = Field(3, ge=1, le=_MOST, description="most passes over the training rows")
+    batch_size: int = Field(32, ge=1, le=_MOST, description="rows of one forward pass")
+    gradient_accumulation: int = Field(1, ge=1, le=_MOST, description="forward passes of one optimizer step")
     learning_rate: float = Field(2e-5, gt=0, description="peak of the linear schedule")
     warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises")
     weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay, except on biases and LayerNorm")
-    max_length: int = Field(128, ge=3, description="most tokens of a text, [CLS] and [SEP] included")
+    max_length: int = Field(
+        128, ge=3, le=_MOST, description="most tokens of a text, [CLS] and [SEP] included"
+    )
     seed: int = Field(42, ge=0, lt=2**32, description="seed of split, initial weights, dropout and order")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where the GPU or CPU computes in it, else fp32; weights stay fp32"
     )
-    early_stopping_patience: int = Field(2, ge=1, description="epochs without a better metric before the end")
+    early_stopping_patience: int = Field(
+        2, ge=1, le=_MOST, description="epochs without a better metric before the end"
+    )
     metric: Literal["macro_f1", "accuracy"] = Field(
         "macro_f1", description="dev metric that chooses the epoch"
     )
@@ -121,7 +131,7 @@ class EvaluateSection(Section):
     """What is measured."""
 
     split: Literal["test", "dev"] = Field("test", description="rows to measure on; without a test file, dev")
-    batch_size: int = Field(256, ge=1, description="texts handed to the classifier at once")
+    batch_size: int = Field(256, ge=1, le=_MOST, description="texts handed to the classifier at once")
 
 
 class ExportSection(Section):

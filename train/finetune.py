@@ -48,6 +48,7 @@ def run(recipe: Recipe) -> Path:
     directory = RunDirectory.of(recipe)
     config = read_config(recipe)
     splits = load_splits(recipe)
+    directory.make()
     origin = checkpoint.origin_of(recipe, describe_files([*splits.train, *splits.dev]))
     if recipe.finetune.resume and _is_done(directory.model, origin):
         logger.info("%s is finished, there is nothing to resume", directory.model)

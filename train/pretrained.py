@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from runtime.errors import RecipeError
 from train.config import Recipe
-from train.recipe import nearest_path
+from train.recipe import expanded, nearest_path
 
 if TYPE_CHECKING:
     from transformers import BertConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -38,7 +37,7 @@ def read_config(recipe: Recipe) -> BertConfig:
     base = recipe.finetune.base_model
     _check_path(base)
     try:
-        config = AutoConfig.from_pretrained(base)
+        config = AutoConfig.from_pretrained(_local(base))
     except (OSError, ValueError) as error:
         raise _unreadable(base, error) from error
     if config.model_type != "bert":
@@ -71,7 +70,7 @@ def read_tokenizer(recipe: Recipe, config: BertConfig) -> PreTrainedTokenizerBas
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base)
+        tokenizer = AutoTokenizer.from_pretrained(_local(base))
     except (OSError, ValueError) as error:
         raise _unreadable(base, error) from error
     # Where the vocabulary file is missing, transformers makes a tokenizer of special tokens alone.
@@ -92,7 +91,8 @@ def build_model(recipe: Recipe, config: BertConfig, labels: Sequence[str]) -> Pr
         The weights cannot be read, or are not those of a BERT.
     """
     import torch
-    from transformers import AutoModelForSequenceClassification, BertForSequenceClassification, set_seed
+    from safetensors import SafetensorError
+    from transformers import AutoModelForSequenceClassification, set_seed
 
     config.problem_type = "single_label_classification"
     config.id2label = dict(enumerate(labels))
@@ -100,12 +100,16 @@ def build_model(recipe: Recipe, config: BertConfig, labels: Sequence[str]) -> Pr
     set_seed(recipe.finetune.seed)
     base = recipe.finetune.base_model
     if base == SCRATCH:
-        return BertForSequenceClassification(config)
+        return _random_model(config)
     try:
         model, found = AutoModelForSequenceClassification.from_pretrained(
-            base, config=config, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True
+            _local(base),
+            config=config,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _unreadable(base, error) from error
     changed = {*found["missing_keys"], *(str(key[0]) for key in found["mismatched_keys"])}
     lost = sorted(key for key in changed if not key.startswith(_NEW_WITH_EVERY_CLASSIFIER))
@@ -136,9 +140,27 @@ def _scratch_config(recipe: Recipe) -> BertConfig:
     )
 
 
+def _random_model(config: BertConfig) -> PreTrainedModel:
+    from transformers import BertForSequenceClassification
+
+    try:
+        return BertForSequenceClassification(config)
+    except RuntimeError as error:
+        raise RecipeError(
+            f"[scratch] with finetune.max_length={config.max_position_embeddings} is more than the memory "
+            f"holds ({str(error).partition(chr(10))[0][:200]}); make the model smaller."
+        ) from error
+
+
+def _local(base: str) -> str:
+    """Return the path of a model folder, in which transformers knows no `~`; a hub id stays what it is."""
+    path = expanded(base)
+    return str(path) if path.is_dir() else base
+
+
 def _check_path(base: str) -> None:
     """Refuse a missing folder before the hub is asked for it."""
-    path = Path(base).expanduser()
+    path = expanded(base)
     looks_local = base.startswith((".", "/", "~")) or len(path.parts) > 2
     if looks_local and not path.is_dir():
         raise RecipeError(f"finetune.base_model={base!r} does not exist; {nearest_path(path)}.")

@@ -58,6 +58,23 @@ def nearest_path(path: Path, *others: Path) -> str:
     return f"the nearest is {best.relative_to(Path.cwd()) if best.is_relative_to(Path.cwd()) else best}"
 
 
+def expanded(path: str | Path) -> Path:
+    """Return a path with a leading `~` or `~user` replaced by a home folder, where there is such a user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def encodable(text: str) -> bool:
+    """Tell whether UTF-8 can hold a text: not where it has half of a surrogate pair."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _read_toml(path: Path) -> Tables:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -68,7 +85,7 @@ def _read_toml(path: Path) -> Tables:
         raise RecipeError(f"recipe {path} cannot be read ({error.strerror}); give a TOML file.") from error
     except UnicodeDecodeError as error:
         raise RecipeError(f"recipe {path} is not UTF-8 at byte {error.start}; save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also what TOML allows and Python refuses to read
         raise RecipeError(f"recipe {path} is not TOML: {error}; correct that place.") from error
 
 
@@ -77,6 +94,8 @@ def _apply(tables: Tables, override: str) -> None:
     section, dot, key = name.partition(".")
     if not (equals and dot and section and key):
         raise UsageError(f"{override!r} is not an override; write section.key=value, like finetune.epochs=5.")
+    if not encodable(override):
+        raise UsageError(f"{override!r} is not UTF-8; write it in the encoding of this terminal.")
     _check_known(section, key)
     if text:
         _table(tables, section)[key] = _value(text, _fields(section)[key].annotation)
@@ -92,7 +111,7 @@ def _value(text: str, annotation: object) -> object:
         return text.split(",")
     try:
         tables = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     return tables["value"] if len(tables) == 1 else text
 

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.errors import RecipeError
 from train.config import Recipe
+from train.recipe import expanded
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,22 @@ class RunDirectory:
     @classmethod
     def of(cls, recipe: Recipe) -> RunDirectory:
         """Return the run directory of a recipe."""
-        return cls(recipe.run.directory.expanduser())
+        return cls(expanded(recipe.run.directory))
+
+    def make(self) -> None:
+        """Make the folder, unless it is there.
+
+        Raises
+        ------
+        RecipeError
+            It cannot be made.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecipeError(
+                f"run.directory={str(self.root)!r} cannot be made ({error.strerror}); name another folder."
+            ) from error
 
     @property
     def model(self) -> Path:

@@ -73,9 +73,16 @@ def _read_evaluation(directory: RunDirectory) -> Evaluation:
         raise UsageError(f"{directory.export} holds no model; run `python -m train export` first.")
     if not directory.metrics.is_file():
         raise UsageError(f"{directory.metrics} does not exist; run `python -m train evaluate` first.")
-    evaluation: Evaluation = json.loads(directory.metrics.read_text(encoding="utf-8"))
+    Manifest.read(directory.export).verify(directory.export)  # before anything in there is believed
     exported = json.loads((directory.export / EXPORT_NAME).read_text(encoding="utf-8"))
-    if evaluation["weights"] != exported["source_weights"]:
+    try:
+        evaluation: Evaluation = json.loads(directory.metrics.read_text(encoding="utf-8"))
+        is_of_export = evaluation["weights"] == exported["source_weights"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{directory.metrics} is not what `evaluate` writes; run `python -m train evaluate` again."
+        ) from error
+    if not is_of_export:
         raise UsageError(
             f"{directory.metrics} was measured on weights {evaluation['weights'][:12]}, the export made of "
             f"{exported['source_weights'][:12]}; run `python -m train evaluate` and `export` again."
@@ -104,7 +111,6 @@ def _staging_store(home: Path) -> Iterator[Path]:
 def _create(tag: bentoml.Tag, export: Path, evaluation: Evaluation, staging: Path) -> None:
     """Let BentoML make the entry in the staging store."""
     manifest = Manifest.read(export)
-    manifest.verify(export)  # before new digests are taken, which would bless a harmed file
     labels = {"task": "text-classification", "backend": manifest.backend, "precision": manifest.precision}
     with bentoml.models.create(
         tag, labels=labels, metadata=_metadata(manifest, evaluation), _model_store=ModelStore(staging)
@@ -145,9 +151,10 @@ def _publish(made: Path, final: Path) -> None:
             f"{final} cannot be put in place ({error.strerror}); model store and its parent folder must "
             "be on one file system."
         ) from error
-    beside = final.parent / ".latest.part"
-    beside.write_text(final.name, encoding="utf-8")
-    beside.replace(final.parent / "latest")
+    # In the staging store, because a second process may be saving under the same name right now.
+    pointer = made.parent / "latest"
+    pointer.write_text(final.name, encoding="utf-8")
+    pointer.replace(final.parent / "latest")
 
 
 def _flush(directory: Path) -> None:

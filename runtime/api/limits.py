@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime.api.errors import ErrorResponse, echo
@@ -25,16 +26,16 @@ class JsonBody:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
+        headers = Headers(scope=scope)
         body = _refuse_type(headers) or self._refuse_length(headers) or await self._read(receive)
         if isinstance(body, ErrorResponse):
             await body(scope, receive, send)
         else:
             await self.app(scope, _replay(body, receive), send)
 
-    def _refuse_length(self, headers: dict[bytes, bytes]) -> ErrorResponse | None:
-        length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > self.max_bytes:
+    def _refuse_length(self, headers: Headers) -> ErrorResponse | None:
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self.max_bytes:
             return self._too_large(f"{int(length):,}")
         return None
 
@@ -60,13 +61,14 @@ class JsonBody:
         )
 
 
-def _refuse_type(headers: dict[bytes, bytes]) -> ErrorResponse | None:
-    encoding = headers.get(b"content-encoding", b"identity").decode("latin-1")
+def _refuse_type(headers: Headers) -> ErrorResponse | None:
+    # All of a repeated header: BentoML picks its parser by the first, another reader would see the last.
+    encoding = ", ".join(headers.getlist("content-encoding"))
     if encoding.strip().lower() not in ("identity", ""):
         return ErrorResponse(
             415, f"Content-Encoding is {echo(encoding)}, only plain bodies are read; send it uncompressed."
         )
-    given = headers.get(b"content-type", b"application/json").decode("latin-1")
+    given = ", ".join(headers.getlist("content-type") or ["application/json"])
     media_type, _, parameters = given.lower().partition(";")
     charset = parameters.partition("charset=")[2].partition(";")[0].strip(" \"'")
     if media_type.strip() == "application/json" and charset in _UTF8:

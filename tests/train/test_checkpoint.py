@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import RecipeError
+from runtime.errors import RecipeError, TrainingError
 from train import checkpoint
 from train.data.rows import DataFile
 from train.recipe import read_recipe
@@ -139,3 +139,10 @@ def test_progress_is_what_trainer_recorded(folder: Path, stopped: bool, step: in
     assert progress.finished == finished
     assert progress.best == folder / "checkpoint-2"
     assert progress.history == [{"loss": 1.0}]
+
+
+def test_a_training_that_never_had_a_metric_has_diverged(folder: Path) -> None:
+    path = save(folder, 5, seal=False)
+    (path / "trainer_state.json").write_text('{"global_step": 5, "best_global_step": null}', encoding="utf-8")
+    with pytest.raises(TrainingError, match=r"diverged by step 5.*lower finetune\.learning_rate"):
+        checkpoint.read_progress(path)

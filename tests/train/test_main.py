@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import importlib
 import inspect
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -141,7 +143,7 @@ def test_a_folder_without_rights_is_explained_and_a_bug_is_not_hidden(
     monkeypatch.setattr("train.show.run", fail)
     status, message = failure(capsys, "show", str(project))
     assert status == 1
-    assert "/models: Permission denied" in message
+    assert "Permission denied: '/models'" in message
 
     def bug(recipe: object) -> Path:
         raise FileNotFoundError(errno.ENOENT, "No such file", "x")
@@ -149,3 +151,45 @@ def test_a_folder_without_rights_is_explained_and_a_bug_is_not_hidden(
     monkeypatch.setattr("train.show.run", bug)
     with pytest.raises(FileNotFoundError):
         main(["show", str(project)])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        shutil.Error([("a", "b", "[Errno 28] No space left on device")]),
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 940480 vs 940368"),
+        OSError(errno.EFBIG, "File too large", "/models"),
+    ],
+)
+def test_a_full_disk_is_explained_whichever_library_met_it(
+    error: Exception, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(recipe: object) -> Path:
+        raise error
+
+    monkeypatch.setattr("train.show.run", fail)
+    status, message = failure(capsys, "show", str(project))
+    assert status == 1
+    assert message.endswith("; make room, give the rights, or name another place.")
+
+
+def test_a_reader_that_has_gone_is_no_reason_for_a_traceback(project: Path, project_root: Path) -> None:
+    command = [sys.executable, "-m", "train", "show", str(project)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        command, cwd=project_root, stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("folder", ["tiny.toml/run", "x" * 300])
+def test_a_run_directory_that_cannot_be_made_is_wrong_usage(
+    folder: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, message = failure(capsys, "finetune", str(project), f"run.directory={project.parent / folder}")
+    assert status == 2
+    assert "run.directory=" in message
+    assert "cannot be made" in message

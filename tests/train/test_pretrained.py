@@ -88,6 +88,28 @@ def test_a_missing_folder_names_the_nearest(make: Make, base: Path) -> None:
         read_config(make(f"finetune.base_model={base}s"))
 
 
+def test_a_model_folder_below_the_home_folder_is_found(
+    make: Make, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(base.parent))
+    recipe = make(f"finetune.base_model=~/{base.name}")
+    config = read_config(recipe)
+    assert len(read_tokenizer(recipe, config)) == config.vocab_size
+    assert build_model(recipe, config, LABELS).num_parameters() > 0
+
+
+def test_weights_cut_short_are_refused(make: Make, base: Path) -> None:
+    path = base / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(RecipeError, match="cannot be read"):
+        read_all(make(f"finetune.base_model={base}"))
+
+
+def test_a_shape_beyond_the_memory_is_refused(make: Make) -> None:
+    with pytest.raises(RecipeError, match=r"\[scratch\] .* make the model smaller"):
+        read_all(make("finetune.max_length=2000000000", "scratch.hidden_size=2000000"))
+
+
 def test_a_hub_model_that_cannot_be_had_is_wrong_usage(make: Make) -> None:
     with pytest.raises(RecipeError, match="'google-bert/bert-base-chinese' cannot be read") as raised:
         read_config(make("finetune.base_model=google-bert/bert-base-chinese"))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runtime.errors import RecipeError, UsageError
 from train.config import Recipe
-from train.recipe import nearest_path, read_recipe
+from train.recipe import expanded, nearest_path, read_recipe
 from train.show import run
 
 MINIMAL = '[data]\ntrain = "train.csv"\n'
@@ -76,6 +76,8 @@ def test_an_override_cannot_smuggle_in_a_second_line(tmp_path: Path) -> None:
         ("run = 3\n" + MINIMAL, "run is not a section"),
         ("[data\n", "not TOML"),
         (MINIMAL + "[finetune]\nepochs = 1979-05-27\n", "finetune.epochs = "),
+        (MINIMAL + "[finetune]\nepochs = " + "9" * 5000 + "\n", "not TOML"),
+        (MINIMAL + "columns = " + "[" * 5000 + "\n", "not TOML"),
     ],
 )
 def test_a_wrong_recipe_is_refused_in_one_sentence(tmp_path: Path, text: str, message: str) -> None:
@@ -90,6 +92,23 @@ def test_a_wrong_recipe_is_refused_in_one_sentence(tmp_path: Path, text: str, me
 def test_an_override_of_another_form_is_wrong_usage(tmp_path: Path, override: str) -> None:
     with pytest.raises(UsageError, match=r"section\.key=value"):
         read(tmp_path, MINIMAL, override)
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000])
+def test_a_value_that_python_refuses_to_read_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(RecipeError, match=r"finetune\.epochs = .*valid integer"):
+        read(tmp_path, MINIMAL, f"finetune.epochs={value}")
+
+
+def test_an_override_of_other_bytes_than_utf8_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'data\.train=\\udcff' is not UTF-8"):
+        read(tmp_path, MINIMAL, "data.train=\udcff")
+
+
+def test_the_home_of_an_unknown_user_is_a_path_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert expanded("~/model") == Path("/home/me/model")
+    assert expanded("~nobody-of-this-name/model") == Path("~nobody-of-this-name/model")
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,26 @@ def test_a_rename_that_fails_is_explained(
         save._publish(tmp_path / "made", tmp_path / "store" / "final")
 
 
+def test_two_that_save_at_once_do_not_share_a_file(tmp_path: Path) -> None:
+    others = tmp_path / "store" / "model"
+    others.mkdir(parents=True)
+    (others / ".latest.part").write_text("of somebody else", encoding="utf-8")
+    (tmp_path / "staging" / "model" / "version").mkdir(parents=True)
+    save._publish(tmp_path / "staging" / "model" / "version", others / "version")
+    assert (others / "latest").read_text(encoding="utf-8") == "version"
+    assert (others / ".latest.part").read_text(encoding="utf-8") == "of somebody else"
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]"])
+def test_metrics_that_evaluate_did_not_write_are_refused(
+    exported: tuple[Path, RunDirectory], content: str
+) -> None:
+    recipe, run = exported
+    run.metrics.write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError, match="run `python -m train evaluate` again"):
+        save.run(read_recipe(recipe))
+
+
 KILLER = """
 import os, signal, sys, traceback
 from pathlib import Path

@@ -14,10 +14,12 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
 import datasets
+from pyarrow import parquet
 
 from runtime.errors import DataError, RecipeError
 from train.config import DataSection
@@ -68,15 +70,19 @@ def read_jsonl(path: Path, data: DataSection) -> Table:
     lines = enumerate(_lines(path, data.encoding), start=1)
     records = (Record(number, number, _object(path, number, line)) for number, line in lines if line.strip())
     first = next(records, None)
-    return Table(list(first.values), _chain(first, records)) if first else Table([], [])
+    return Table(list(first.values), chain([first], records)) if first else Table([], [])
 
 
-def read_parquet(path: Path, data: DataSection) -> Table:  # noqa: ARG001 - the signature of every reader
+def read_parquet(path: Path, data: DataSection) -> Table:
     """Read a parquet file; columns of class ids that carry their names give the names."""
     try:
-        return _columnar(_load("parquet", path))
+        with parquet.ParquetFile(path) as file:
+            _refuse_twins(path, file.schema_arrow.names, data)
+            # The library refuses files without rows, and with another reason than that.
+            return _columnar(_load("parquet", path)) if file.metadata.num_rows else Table([], [])
     except (ValueError, datasets.exceptions.DatasetsError) as error:
-        raise DataError(f"{path} is not a parquet file ({error.__cause__ or error}).") from error
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise DataError(f"{path} is not a parquet file ({reason}); write it again.") from error
 
 
 READERS: dict[str, Callable[[Path, DataSection], Table]] = {
@@ -135,11 +141,22 @@ def _load(format_name: str, path: Path, **options: object) -> datasets.Dataset:
 
 def _delimited(path: Path, data: DataSection, reader: _Reader) -> Table:
     rows = _numbered(path, reader)
-    columns = list(data.columns) if data.columns else next(rows, (1, 1, []))[2]
+    first = next(rows, None)
+    if first is None:
+        return Table([], [])
+    header = first[2]
+    if not data.columns:
+        _refuse_twins(path, header, data)
+        return Table(header, _named(path, header, rows))
+    if header == list(data.columns):
+        raise RecipeError(f"data.columns repeats row 1 of {path}, which is a header; leave data.columns out.")
+    return Table(data.columns, _named(path, data.columns, chain([first], rows)))
+
+
+def _refuse_twins(path: Path, columns: Sequence[str], data: DataSection) -> None:
     for name in filter(None, (data.text, data.label, data.text_pair)):
         if columns.count(name) > 1:
-            raise DataError(f"{path} row 1 names column {name!r} twice; rename one of them.")
-    return Table(columns, _named(path, columns, rows))
+            raise DataError(f"{path} names column {name!r} twice; rename one of them.")
 
 
 def _numbered(path: Path, reader: _Reader) -> Iterator[tuple[int, int, list[str]]]:
@@ -162,7 +179,9 @@ def _numbered(path: Path, reader: _Reader) -> Iterator[tuple[int, int, list[str]
             yield number, line, fields
 
 
-def _named(path: Path, columns: list[str], rows: Iterable[tuple[int, int, list[str]]]) -> Iterator[Record]:
+def _named(
+    path: Path, columns: Sequence[str], rows: Iterable[tuple[int, int, list[str]]]
+) -> Iterator[Record]:
     for number, line, fields in rows:
         if len(fields) != len(columns):
             raise DataError(
@@ -175,7 +194,7 @@ def _named(path: Path, columns: list[str], rows: Iterable[tuple[int, int, list[s
 def _object(path: Path, number: int, line: str) -> dict[str, object]:
     try:
         found = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} row {number} is not JSON ({error}); write one object per line.") from error
     if not isinstance(found, dict):
         raise DataError(f"{path} row {number} is a JSON {type(found).__name__}; write one object per line.")
@@ -198,8 +217,3 @@ def _rows_of(loaded: datasets.Dataset) -> Iterator[Record]:
 def _class_name(feature: datasets.ClassLabel, value: int | None) -> str | None:
     """Return the name of a class id; test sets that are kept secret have -1 for every row."""
     return None if value is None or value < 0 else str(feature.int2str(value))
-
-
-def _chain(first: Record, others: Iterable[Record]) -> Iterator[Record]:
-    yield first
-    yield from others

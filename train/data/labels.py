@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ from runtime.errors import DataError, nearest
 from train.data.rows import Row, refuse
 
 _FEW_ROWS = 20
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 def label_names(rows: Sequence[Row], column: str) -> tuple[str, ...]:
@@ -32,7 +34,7 @@ def label_names(rows: Sequence[Row], column: str) -> tuple[str, ...]:
             f"({first.where} has {first.label[:40]!r}, {rows[1].where} has {rows[1].label[:40]!r}); "
             "set data.label to the column that holds the labels."
         )
-    whole_numbers = all(name.lstrip("-").isdecimal() for name in counts)
+    whole_numbers = all(_WHOLE_NUMBER.fullmatch(name) for name in counts)
     return tuple(sorted(counts, key=lambda name: (int(name), name) if whole_numbers else (0, name)))
 
 

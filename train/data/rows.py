@@ -15,6 +15,7 @@ from runtime.manifest import file_digest
 from runtime.tokenizer import TextInput
 from train.config import DataSection, Split
 from train.data.sources import HubDataset, Sample, find_source, place
+from train.recipe import encodable
 
 if TYPE_CHECKING:
     from train.data.formats import Record, Table
@@ -133,7 +134,7 @@ def _check_columns(name: str, table: Table, data: DataSection) -> None:
         there = ", ".join(repr(known[:40]) for known in table.columns)
         raise RecipeError(
             f"data.{setting}={column!r} is no column of {name}, which has {there}; "
-            f"{nearest(column, table.columns)} For a file without a header set data.columns."
+            f"{nearest(column, table.columns)} (for a file without a header set data.columns)"
         )
 
 
@@ -147,13 +148,20 @@ def _problem(record: Record, data: DataSection) -> str | None:
             return f"has an empty {column!r}"
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             return f"has a {type(value).__name__} as {column!r} where text is needed"
-        if not _encodable(str(value)):
+        if not encodable(str(value)):
             return f"has half of a surrogate pair in {column!r}"
-    label = _value(record, data.label)
-    if isinstance(label, list | dict):
-        return f"has a {type(label).__name__} as label {data.label!r} where one value is needed"
-    if label is None or not _label(label):
-        return f"has no label in {data.label!r}"
+    return _label_problem(_value(record, data.label), data.label)
+
+
+def _label_problem(value: object, column: str) -> str | None:
+    if value is None or value == "":
+        return f"has no label in {column!r}"
+    if not isinstance(value, str | int | float):
+        return f"has a {type(value).__name__} as label {column!r} where a text or a number is needed"
+    if not _label(value):
+        return f"has no label in {column!r}"
+    if not encodable(_label(value)):
+        return f"has half of a surrogate pair in {column!r}"
     return None
 
 
@@ -176,14 +184,6 @@ def _value(record: Record, column: str) -> object:
     """Return a value; the number that is none, which stands for a gap in a table, is None."""
     value = record.values.get(column)
     return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _digest(file: str, rows: Sequence[Row]) -> str:

@@ -26,7 +26,7 @@ __all__ = ["DEMO", "LABELS", "SIZES", "Claim", "Split", "claims", "reviews"]
 
 Split = Literal["train", "dev", "test"]
 LABELS = {False: "负面", True: "正面"}
-SIZES: dict[Split, int] = {"train": 5000, "dev": 500, "test": 1000}
+SIZES: dict[Split, int] = {"train": 24_000, "dev": 1_000, "test": 2_000}
 LENGTHS = range(5, 121)
 CLAUSES = ("plain", "clause")
 CLAIMS = (*CLAUSES, *CLAUSES, *CLAUSES, "remark", "remark", "remark", "thing")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runtime.errors import RecipeError, nearest
 from train.config import DataSection, Split
-from train.recipe import nearest_path
+from train.recipe import expanded, nearest_path
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".json", ".parquet")
 SAMPLE = "sample:"
@@ -47,7 +47,7 @@ def find_source(data: DataSection, split: Split) -> Sample | HubDataset | list[P
     given = str(getattr(data, split))
     if given.startswith(SAMPLE):
         return Sample(_sample_split(given, split))
-    path = Path(given).expanduser()
+    path = expanded(given)
     if path.is_dir():
         return _files_of(path, split)
     if path.is_file():

@@ -46,10 +46,17 @@ class Exchange:
 
 
 def exchange(
-    chunks: Sequence[bytes], headers: dict[str, str] | None = None, method: str = "POST", kind: str = "http"
+    chunks: Sequence[bytes],
+    headers: dict[str, str | Sequence[str]] | None = None,
+    method: str = "POST",
+    kind: str = "http",
 ) -> Exchange:
     found = Exchange(list(chunks))
-    raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    raw = [
+        (name.encode(), value.encode())
+        for name, values in (headers or {}).items()
+        for value in ([values] if isinstance(values, str) else values)
+    ]
     scope: Scope = {"type": kind, "method": method, "path": "/classify", "headers": raw}
     asyncio.run(JsonBody(found.app, max_bytes=LIMIT)(scope, found.receive, found.send))
     return found
@@ -125,6 +132,20 @@ def test_other_media_types_are_refused(given: str) -> None:
 def test_compressed_bodies_are_refused() -> None:
     assert exchange([b"x"], {"content-encoding": "gzip"}).status == 415
     assert exchange([b"{}"], {"content-encoding": "identity"}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("content-type", ["multipart/form-data; boundary=x", "application/json"]),
+        ("content-type", ["application/json", "application/vnd.bentoml+pickle"]),
+        ("content-encoding", ["gzip", "identity"]),
+    ],
+)
+def test_a_repeated_header_does_not_hide_one_that_is_refused(name: str, values: list[str]) -> None:
+    found = exchange([b"{}"], {name: values})
+    assert found.status == 415
+    assert found.read == []
 
 
 @pytest.mark.parametrize(("method", "kind"), [("GET", "http"), ("POST", "lifespan")])

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import datasets
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from runtime.errors import DataError, RecipeError
 from train.config import DataSection
@@ -231,6 +234,9 @@ def test_bad_rows_of_all_files_are_collected(tmp_path: Path) -> None:
         ('{"text": true, "label": 1}', "row 2 has a bool as 'text'"),
         ('{"text": "x", "label": [1]}', "row 2 has a list as label"),
         ('{"text": "\\ud800", "label": 1}', "row 2 has half of a surrogate pair in 'text'"),
+        ('{"text": "x", "label": "\\ud800"}', "row 2 has half of a surrogate pair in 'label'"),
+        ('{"text": "x", "label": "  "}', "row 2 has no label in 'label'"),
+        ("[" * 100_000, "row 2 is not JSON"),
         ('{"text": "x", "label": 1', "row 2 is not JSON"),
         ("[1, 2]", "row 2 is a JSON list; write one object per line"),
     ],
@@ -248,7 +254,7 @@ def test_a_bad_json_line_is_refused_with_its_row(tmp_path: Path, line: str, mess
         ("text,label\na,1\nb\n", "row 3 has 1 fields instead of 2"),
         ('text,label\n"a\nb",1\n"c"d,1\n', "row 3 (line 4) is malformed"),
         ('text,label\na,1\n"b,2\nc,3\n', "row 3 is malformed"),
-        ("text,text,label\na,b,1\n", "row 1 names column 'text' twice"),
+        ("text,text,label\na,b,1\n", "names column 'text' twice"),
         ("text,label\n", "holds no rows"),
         ("", "holds no rows"),
     ],
@@ -268,6 +274,36 @@ def test_what_is_no_parquet_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     path.write_bytes(b"text,label\na,1\n")
     assert f"{path} is not a parquet file" in problem(path)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"text": [], "label": []}, "holds no rows"),
+        ({"text": ["a"], "label": [b"x"]}, "row 1 has a bytes as label 'label'"),
+        ({"text": ["a"], "label": [dt.date(2024, 5, 1)]}, "row 1 has a date as label 'label'"),
+    ],
+)
+def test_a_parquet_file_that_cannot_be_trained_on_says_why(
+    tmp_path: Path, columns: dict[str, list[object]], message: str
+) -> None:
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(pa.table(columns), path)
+    assert f"{path} {message}" in problem(path)
+
+
+def test_a_parquet_file_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    table = pa.Table.from_arrays([pa.array(["a"])] * 3, names=["text", "text", "label"])
+    parquet.write_table(table, path)
+    assert f"{path} names column 'text' twice" in problem(path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+def test_column_names_for_a_file_that_has_them_are_refused(tmp_path: Path, suffix: str) -> None:
+    path = write(tmp_path / f"rows{suffix}", [("a", "1"), ("b", "2")])
+    with pytest.raises(RecipeError, match=r"data\.columns repeats row 1 of .*leave data\.columns out"):
+        read(path, columns=("text", "label"))
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
