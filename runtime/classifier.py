@@ -153,9 +153,11 @@ class Classifier:
         return Prediction(labels[best], values[best], dict(zip(labels, values, strict=True)), truncated)
 
     def _check_limits(self, directory: Path) -> None:
-        """Run the longest input of the highest token id: it fails where tokenizer and weights do not fit."""
+        """Run the longest input of the highest ids: it fails where tokenizer and weights do not fit."""
         length = self.manifest.max_length
-        largest = Encoding([self.tokenizer.vocab_size - 1] * length, [0] * length, truncated=False)
+        largest = Encoding(
+            [self.tokenizer.largest_id] * length, [int(self.manifest.text_pair)] * length, truncated=False
+        )
         try:
             width = self.backend.logits(pad([largest], self.tokenizer.pad_token_id)).shape[1]
         except EngineError as error:

@@ -13,6 +13,9 @@ from runtime.errors import DigestError, ManifestError
 from runtime.normalize import NORMALIZERS
 
 MANIFEST_NAME = "manifest.json"
+MOST_TOKENS = 1 << 17
+"""More than any BERT has positions, and little enough to try out when a model is loaded."""
+
 _CHUNK_BYTES = 1 << 20
 
 
@@ -30,7 +33,7 @@ class Manifest(BaseModel):
     problem_type: Literal["single_label_classification"] = "single_label_classification"
     backend: str
     precision: Literal["fp32", "bf16"]
-    max_length: int = Field(ge=3, description="tokens, [CLS] and [SEP] included")
+    max_length: int = Field(ge=3, le=MOST_TOKENS, description="tokens, [CLS] and [SEP] included")
     normalizers: tuple[str, ...] = ()
     text_pair: bool = False
     base_model: str = ""
@@ -84,39 +87,49 @@ class Manifest(BaseModel):
         Raises
         ------
         DigestError
-            A recorded file is missing, lies outside the directory, or its bytes have changed.
+            No file is recorded, or one is missing, lies outside the directory, cannot be read, or its bytes
+            have changed.
         ManifestError
             `config.json` names other labels, or the same in another order.
         """
+        if not self.files:
+            raise DigestError(f"the manifest of {directory} records no file; save the model again.")
         for name, recorded in self.files.items():
-            path = directory / name
-            if not path.resolve().is_relative_to(directory.resolve()):
-                raise DigestError(
-                    f"the manifest of {directory} names {name} outside of it; save the model again."
-                )
-            if not path.is_file():
-                raise DigestError(
-                    f"{path} is missing although the manifest lists it; copy or save the model again."
-                )
-            found = file_digest(path)
-            if found != recorded:
-                raise DigestError(
-                    f"{path} has sha256 {found[:12]}…, the manifest says {recorded[:12]}…; "
-                    "copy or save the model again."
-                )
+            _verify_file(directory, name, recorded)
         self._verify_labels(directory / "config.json")
 
     def _verify_labels(self, path: Path) -> None:
         try:
             id2label = json.loads(path.read_text(encoding="utf-8"))["id2label"]
             named = tuple(id2label[str(index)] for index in range(len(id2label)))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ManifestError(f"{path} names no labels ({error!r}); save the model again.") from error
         if named != self.labels:
             raise ManifestError(
                 f"{path} names the labels {', '.join(map(str, named))}, its manifest "
                 f"{', '.join(self.labels)}; save the model again."
             )
+
+
+def _verify_file(directory: Path, name: str, recorded: str) -> None:
+    path = directory / name
+    try:
+        if not path.resolve().is_relative_to(directory.resolve()):
+            raise DigestError(
+                f"the manifest of {directory} names {name} outside of it; save the model again."
+            )
+        if not path.is_file():
+            raise DigestError(
+                f"{path} is missing although the manifest lists it; copy or save the model again."
+            )
+        found = file_digest(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise DigestError(f"{str(path)!r} cannot be read ({error}); copy or save the model again.") from error
+    if found != recorded:
+        raise DigestError(
+            f"{path} has sha256 {found[:12]}…, the manifest says {recorded[:12]}…; "
+            "copy or save the model again."
+        )
 
 
 def file_digest(path: Path) -> str:

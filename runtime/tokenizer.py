@@ -88,9 +88,9 @@ class Tokenizer:
         return cls(backend, max_length)
 
     @property
-    def vocab_size(self) -> int:
-        """Entries of the vocabulary, added tokens included."""
-        return int(self._backend.get_vocab_size())
+    def largest_id(self) -> int:
+        """The highest token id, added tokens included; ids may have gaps."""
+        return max(self._backend.get_vocab().values())
 
     def encode(self, texts: Sequence[TextInput]) -> list[Encoding]:
         """Encode texts without padding, in order.

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from runtime.backends import BACKENDS
 from runtime.errors import nearest
+from runtime.manifest import MOST_TOKENS
 from runtime.normalize import NORMALIZERS
 
 Split = Literal["train", "dev", "test"]
@@ -93,7 +94,7 @@ class FinetuneSection(Section):
     warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises")
     weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay, except on biases and LayerNorm")
     max_length: int = Field(
-        128, ge=3, le=_MOST, description="most tokens of a text, [CLS] and [SEP] included"
+        128, ge=3, le=MOST_TOKENS, description="most tokens of a text, [CLS] and [SEP] included"
     )
     seed: int = Field(42, ge=0, lt=2**32, description="seed of split, initial weights, dropout and order")
     precision: Literal["auto", "fp32", "bf16"] = Field(

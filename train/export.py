@@ -51,7 +51,7 @@ def run(recipe: Recipe) -> Path:
     Raises
     ------
     UsageError
-        The run has no model yet.
+        The run has no model yet, or another process is at work in it.
     TrainingError
         The exported model gives other labels too often.
     """
@@ -62,7 +62,7 @@ def run(recipe: Recipe) -> Path:
     manifest = original.manifest.model_copy(
         update={"backend": wanted.backend, "precision": wanted.precision, "files": {}}
     )
-    with staged(directory.export) as staging:
+    with directory.locked(), staged(directory.export) as staging:
         _copy(directory.model, staging)
         EXPORTERS[wanted.backend](staging, wanted.precision)
         manifest.write(staging)

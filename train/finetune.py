@@ -44,11 +44,17 @@ def run(recipe: Recipe) -> Path:
         A file, column or base model does not exist, or --resume finds another training.
     DataError
         The rows cannot be trained on.
+    UsageError
+        Another process is at work in the run directory.
     """
     directory = RunDirectory.of(recipe)
     config = read_config(recipe)
     splits = load_splits(recipe)
-    directory.make()
+    with directory.locked():
+        return _finetune(recipe, directory, config, splits)
+
+
+def _finetune(recipe: Recipe, directory: RunDirectory, config: BertConfig, splits: Splits) -> Path:
     origin = checkpoint.origin_of(recipe, describe_files([*splits.train, *splits.dev]))
     if recipe.finetune.resume and _is_done(directory.model, origin):
         logger.info("%s is finished, there is nothing to resume", directory.model)

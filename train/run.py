@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.errors import RecipeError
+from runtime.errors import RecipeError, UsageError
 from train.config import Recipe
 from train.recipe import expanded
 
@@ -26,13 +27,16 @@ class RunDirectory:
         """Return the run directory of a recipe."""
         return cls(expanded(recipe.run.directory))
 
-    def make(self) -> None:
-        """Make the folder, unless it is there.
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder, and keep other processes from writing models into it until the block ends.
 
         Raises
         ------
         RecipeError
             It cannot be made.
+        UsageError
+            Another process is at work in it; a killed one is not.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -40,6 +44,12 @@ class RunDirectory:
             raise RecipeError(
                 f"run.directory={str(self.root)!r} cannot be made ({error.strerror}); name another folder."
             ) from error
+        with (self.root / ".lock").open("w") as file:
+            if not _locks(file.fileno()):
+                raise UsageError(
+                    f"{self.root} is being written by another `python -m train`; wait, or set run.directory."
+                )
+            yield
 
     @property
     def model(self) -> Path:
@@ -96,6 +106,18 @@ def write_json(path: Path, content: object) -> None:
     beside = path.with_name(f".{path.name}.part")
     beside.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     beside.replace(path)
+
+
+def _locks(descriptor: int) -> bool:
+    """Lock an open file for this process, until it is closed; tell whether that was possible."""
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def _replace(staging: Path, target: Path) -> None:

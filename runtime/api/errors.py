@@ -102,10 +102,10 @@ class _Rewriter:
             return  # a request that was answered 504 still ends, and its late answer has nowhere to go
         self._finished = message["type"] == "http.response.body" and not message.get("more_body", False)
         if message["type"] == "http.response.start":
-            self.started = True
             if message["status"] >= HTTPStatus.BAD_REQUEST:
-                self._held = message
+                self._held, self._body = message, b""
                 return
+            self.started = True
         if self._held is None:
             await self._send(message)
             return
@@ -120,6 +120,7 @@ class _Rewriter:
         headers["content-type"] = "application/json"
         headers["content-length"] = str(len(body))
         _say_when(headers, status)
+        self.started = True
         await self._send({**start, "headers": headers.raw})
         await self._send({"type": "http.response.body", "body": body})
 

@@ -77,11 +77,11 @@ class TorchBackend:
         weights = _read_weights(directory / "model.safetensors")
         try:
             self._model = _Bert(self.config, _placed(weights, self.device, _DTYPES[options.precision]))
-        except KeyError as error:
+            self._vocab_size = len(weights["bert.embeddings.word_embeddings.weight"])
+        except (KeyError, TypeError) as error:
             raise BackendError(
                 f"{directory} has no weight {error}; serve models saved from BertForSequenceClassification."
             ) from error
-        self._vocab_size = weights["bert.embeddings.word_embeddings.weight"].shape[0]
 
     @torch.inference_mode()
     def logits(self, batch: Batch) -> npt.NDArray[np.float32]:
@@ -90,21 +90,32 @@ class TorchBackend:
         Raises
         ------
         EngineError
-            A text has more tokens than there are positions, an id is beyond the vocabulary, or a logit is
-            not finite.
+            A text has more tokens than there are positions, an id is beyond the vocabulary, the weights do
+            not fit each other or the memory, or a logit is not finite.
         """
         self._check(batch)
-        found = self._model(
-            torch.from_numpy(batch.input_ids).to(self.device),
-            torch.from_numpy(batch.token_type_ids).to(self.device),
-            None if batch.attention_mask.all() else torch.from_numpy(batch.attention_mask).to(self.device),
-        )
+        found = self._forward(batch)
         result: npt.NDArray[np.float32] = found.float().cpu().numpy()
         if not np.isfinite(result).all():
             raise EngineError(
                 "the model gave a logit that is not a finite number; check its weights and precision."
             )
         return result
+
+    def _forward(self, batch: Batch) -> Tensor:
+        try:
+            return self._model(
+                torch.from_numpy(batch.input_ids).to(self.device),
+                torch.from_numpy(batch.token_type_ids).to(self.device),
+                None
+                if batch.attention_mask.all()
+                else torch.from_numpy(batch.attention_mask).to(self.device),
+            )
+        except (RuntimeError, IndexError) as error:
+            reason = str(error).partition("\n")[0][:200]
+            raise EngineError(
+                f"PyTorch failed ({reason}); compare config.json with the weights, and the batch with memory."
+            ) from error
 
     def _check(self, batch: Batch) -> None:
         """Refuse what would read past an embedding table, which on a GPU ends the process."""
@@ -212,7 +223,7 @@ def _read_config(directory: Path) -> BertConfig:
             f"{path}: {'.'.join(map(str, problem['loc']))} is {problem['input']!r} ({problem['msg']}); "
             "the torch backend serves models of type 'bert'."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BackendError(f"{path} cannot be read ({error}); save the model again.") from error
 
 

@@ -172,6 +172,29 @@ def test_another_tokenizer_than_recorded_is_refused(model_dir: Path) -> None:
         Classifier.load(model_dir)
 
 
+def test_a_token_beyond_the_embeddings_is_refused_wherever_it_stands(model_dir: Path) -> None:
+    path = model_dir / "tokenizer.json"
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    fields["model"]["vocab"]["房"] = 99_999
+    path.write_text(json.dumps(fields), encoding="utf-8")
+    rewrite(model_dir, lambda _fields: None)
+    with pytest.raises(ManifestError, match="token id 99999 is beyond"):
+        Classifier.load(model_dir)
+
+
+def test_a_model_of_pairs_needs_two_types_of_embedding(model_dir: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    name = "bert.embeddings.token_type_embeddings.weight"
+    weights = load_file(model_dir / "model.safetensors")
+    save_file(weights | {name: weights[name][:1].clone()}, model_dir / "model.safetensors")
+    rewrite(model_dir, lambda _fields: None)
+    Classifier.load(model_dir)
+    rewrite(model_dir, lambda fields: fields.update(text_pair=True))
+    with pytest.raises(ManifestError, match="PyTorch failed"):
+        Classifier.load(model_dir)
+
+
 @pytest.mark.parametrize(
     "name", ["config.json", "model.safetensors", "tokenizer.json", PROBES_NAME, MANIFEST_NAME]
 )

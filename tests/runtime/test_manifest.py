@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def test_writing_and_reading_gives_the_same_manifest(tmp_path: Path) -> None:
         ({"normalizers": ["nfkc"]}, "nfkc"),
         ({"surprise": 1}, "surprise"),
         ({"max_length": 2}, "max_length"),
+        ({"max_length": 10**9}, "max_length"),
         ({"problem_type": "regression"}, "problem_type"),
     ],
 )
@@ -85,13 +87,37 @@ def test_a_manifest_cannot_point_outside_its_directory(tmp_path: Path) -> None:
         manifest.verify(directory)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a" * 5000])
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DigestError):
+        MANIFEST.model_copy(update={"files": {name: "0" * 64}}).verify(tmp_path)
+
+
+def test_a_manifest_that_records_nothing_proves_nothing(tmp_path: Path) -> None:
+    write_config(tmp_path, {"0": "负面", "1": "正面"})
+    with pytest.raises(DigestError, match="records no file"):
+        MANIFEST.verify(tmp_path)
+
+
+def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_config(tmp_path, {"0": "负面", "1": "正面"})
+    manifest = MANIFEST.model_copy(update={"files": digest_files(tmp_path)})
+
+    def denied(path: Path) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("runtime.manifest.file_digest", denied)
+    with pytest.raises(DigestError, match=r"config\.json' cannot be read \(.*Permission denied"):
+        manifest.verify(tmp_path)
+
+
 @pytest.mark.parametrize(
     "labels", [{"0": "正面", "1": "负面"}, {"0": "负面"}, {"0": "负面", "2": "正面"}, {}, None, 3]
 )
 def test_other_labels_in_the_config_are_refused(tmp_path: Path, labels: object) -> None:
     write_config(tmp_path, labels)
     with pytest.raises(ManifestError, match=r"config\.json"):
-        MANIFEST.verify(tmp_path)
+        MANIFEST.model_copy(update={"files": digest_files(tmp_path)}).verify(tmp_path)
 
 
 def write_config(directory: Path, labels: object) -> None:

@@ -101,7 +101,7 @@ def test_an_interrupted_training_resumes_to_the_same_model(
         interrupt_at(patch, "on_log", occurrence=7)
         with pytest.raises(KeyboardInterrupt):
             finetune.run(make(parts))
-    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["checkpoints"]
+    assert {path.name for path in (tmp_path / "parts").iterdir()} == {".lock", "checkpoints"}
     resumed = finetune.run(make(parts, resume=True))
     assert weights_digest(resumed) == weights_digest(whole)
     assert (resumed / "probes.jsonl").read_bytes() == (whole / "probes.jsonl").read_bytes()

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from train.run import staged, write_json
+from runtime.errors import UsageError
+from train.run import RunDirectory, staged, write_json
 
 
 def fill(folder: Path, content: str) -> None:
@@ -71,3 +75,23 @@ def test_json_is_written_for_people_and_at_once(tmp_path: Path) -> None:
         write_json(path, {"bad": object()})
     assert json.loads(path.read_text(encoding="utf-8")) == {"标签": [1]}
     assert names(path.parent) == ["file.json"]
+
+
+def test_two_processes_do_not_write_into_one_run(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    with run.locked(), pytest.raises(UsageError, match="being written by another"), run.locked():
+        pytest.fail("both at once")
+    with run.locked():
+        assert run.root.is_dir()
+
+
+def test_the_lock_of_a_killed_process_is_gone(tmp_path: Path, project_root: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom train.run import RunDirectory\n"
+        "with RunDirectory(Path(sys.argv[1])).locked():\n    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(run.root)], cwd=project_root, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with run.locked():
+        assert (run.root / ".lock").is_file()

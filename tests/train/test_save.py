@@ -175,6 +175,26 @@ def test_two_that_save_at_once_do_not_share_a_file(tmp_path: Path) -> None:
     assert (others / ".latest.part").read_text(encoding="utf-8") == "of somebody else"
 
 
+def test_every_file_is_on_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / "staging" / "model" / "version"
+    (made / "nested").mkdir(parents=True)
+    for name in ("a", "nested/b"):
+        (made / name).touch()
+    wanted = {path.stat().st_ino for path in (made, *made.rglob("*"))}
+    flushed: set[int] = set()
+
+    def fsync(descriptor: int) -> None:
+        assert made.exists()
+        flushed.add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    save._publish(made, tmp_path / "store" / "model" / "version")
+    assert flushed == wanted
+    assert len(wanted) == 4
+
+
 @pytest.mark.parametrize("content", ["{", "{}", "[]"])
 def test_metrics_that_evaluate_did_not_write_are_refused(
     exported: tuple[Path, RunDirectory], content: str

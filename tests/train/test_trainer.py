@@ -293,3 +293,8 @@ def test_several_gpus_do_not_multiply_the_batch(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(TrainingArguments, "n_gpu", property(lambda self: 4))
     arguments = training_arguments(FinetuneSection(batch_size=8), tmp_path, "fp32", 100)
     assert arguments._n_gpu == 1
+
+
+def test_weight_decay_is_that_of_the_recipe(tmp_path: Path) -> None:
+    settings = FinetuneSection(batch_size=8, weight_decay=0.07)
+    assert training_arguments(settings, tmp_path, "fp32", 100).weight_decay == 0.07

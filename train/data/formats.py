@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Protocol
 
 import datasets
-from pyarrow import parquet
 
 from runtime.errors import DataError, RecipeError
 from train.config import DataSection
@@ -27,6 +26,8 @@ from train.data.encodings import encoding_error, with_byte_order_mark
 from train.data.sources import HubDataset, place
 
 _LONGEST_FIELD = 2**31 - 1
+_ROWS_AT_ONCE = 10_000
+_NO_ROWS = "corresponds to no data!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +74,16 @@ def read_jsonl(path: Path, data: DataSection) -> Table:
     return Table(list(first.values), chain([first], records)) if first else Table([], [])
 
 
-def read_parquet(path: Path, data: DataSection) -> Table:
+def read_parquet(path: Path, data: DataSection) -> Table:  # noqa: ARG001 - the signature of every reader
     """Read a parquet file; columns of class ids that carry their names give the names."""
     try:
-        with parquet.ParquetFile(path) as file:
-            _refuse_twins(path, file.schema_arrow.names, data)
-            # The library refuses files without rows, and with another reason than that.
-            return _columnar(_load("parquet", path)) if file.metadata.num_rows else Table([], [])
+        # Left alone, the library takes the rows of the first group for the size, and stumbles over none.
+        return _columnar(_load("parquet", path, batch_size=_ROWS_AT_ONCE))
     except (ValueError, datasets.exceptions.DatasetsError) as error:
         reason = " ".join(str(error.__cause__ or error).split())
-        raise DataError(f"{path} is not a parquet file ({reason}); write it again.") from error
+        if reason.endswith(_NO_ROWS):
+            return Table([], [])
+        raise DataError(f"{path} cannot be read as parquet ({reason}); write it again.") from error
 
 
 READERS: dict[str, Callable[[Path, DataSection], Table]] = {
@@ -146,17 +147,13 @@ def _delimited(path: Path, data: DataSection, reader: _Reader) -> Table:
         return Table([], [])
     header = first[2]
     if not data.columns:
-        _refuse_twins(path, header, data)
+        for name in filter(None, (data.text, data.label, data.text_pair)):
+            if header.count(name) > 1:
+                raise DataError(f"{path} row 1 names column {name!r} twice; rename one of them.")
         return Table(header, _named(path, header, rows))
     if header == list(data.columns):
         raise RecipeError(f"data.columns repeats row 1 of {path}, which is a header; leave data.columns out.")
     return Table(data.columns, _named(path, data.columns, chain([first], rows)))
-
-
-def _refuse_twins(path: Path, columns: Sequence[str], data: DataSection) -> None:
-    for name in filter(None, (data.text, data.label, data.text_pair)):
-        if columns.count(name) > 1:
-            raise DataError(f"{path} names column {name!r} twice; rename one of them.")
 
 
 def _numbered(path: Path, reader: _Reader) -> Iterator[tuple[int, int, list[str]]]:

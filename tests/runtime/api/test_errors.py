@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from typing import Any
 
@@ -154,6 +155,29 @@ def test_an_answer_after_the_answer_is_dropped() -> None:
     scope = {"type": "http", "path": "/classify", "method": "POST"}
     asyncio.run(ErrorEnvelope(app, ["/classify"])(scope, None, send))  # type: ignore[arg-type]
     assert [message.get("status") for message in sent] == [504, None]
+
+
+@pytest.mark.parametrize(
+    ("status", "answers"),
+    [(200, [200]), (404, [500])],
+    ids=["after success began", "before an error went out"],
+)
+def test_an_application_that_breaks_off_is_answered_once(status: int, answers: list[int]) -> None:
+    sent: list[Message] = []
+
+    async def app(_scope: object, _receive: object, send: Any) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise RuntimeError(SECRET)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/classify"}
+    asyncio.run(ErrorEnvelope(app, ["/classify"])(scope, None, send))  # type: ignore[arg-type]
+    assert [message["status"] for message in sent if message["type"] == "http.response.start"] == answers
+    if answers == [500]:
+        assert json.loads(sent[-1]["body"])["error"].startswith("The server failed")
 
 
 def test_websockets_are_closed() -> None:

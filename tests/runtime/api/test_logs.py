@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import BaseModel
 
-from runtime.api.logs import describe_without_message, tidy_the_log
+from runtime.api.logs import _without_texts, describe_without_message, tidy_the_log
 from runtime.errors import ProbeError
 
 REQUESTS = logging.getLogger("bentoml._internal.server.http_app")
@@ -72,6 +72,14 @@ def test_our_failures_are_logged_by_type_and_place(lines: list[str]) -> None:
     assert "builtins.RuntimeError" in lines[0]
     assert "caused by" in lines[0]
     assert "in _raise_because_of_a_text" in lines[0]
+
+
+def test_no_handler_gets_an_exception_whose_message_it_could_write() -> None:
+    error = fail_with(RuntimeError(SECRET))
+    record = REQUESTS.makeRecord("x", logging.ERROR, "", 0, "", (), (RuntimeError, error, None))
+    assert _without_texts(record)
+    assert record.exc_info is None
+    assert SECRET not in str(record.exc_text)
 
 
 def test_overload_is_told_without_its_traceback(lines: list[str]) -> None:

@@ -157,6 +157,29 @@ def test_a_missing_weight_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "rows"),
+    [("classifier", 7), ("bert.pooler.dense", 7), ("bert.embeddings.token_type_embeddings", 1)],
+)
+def test_weights_that_do_not_fit_each_other_are_the_engines_failure(
+    tmp_path: Path, name: str, rows: int
+) -> None:
+    write_model(tmp_path)
+    change_weights(tmp_path, lambda weights: weights.update({f"{name}.weight": torch.zeros(rows, 3)}))
+    with pytest.raises(EngineError, match="PyTorch failed") as caught:
+        TorchBackend(tmp_path, FP32).logits(random_batch([4], seed=1))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("heads", [0, 5])
+def test_heads_that_do_not_divide_the_width_are_the_engines_failure(tmp_path: Path, heads: int) -> None:
+    write_model(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"num_attention_heads": heads}))
+    with pytest.raises(EngineError, match="PyTorch failed"):
+        TorchBackend(tmp_path, FP32).logits(random_batch([4], seed=1))
+
+
+@pytest.mark.parametrize(
     "fields", [{"model_type": "roberta"}, {"hidden_act": "swish"}, {"num_hidden_layers": 0}]
 )
 def test_another_architecture_is_refused(tmp_path: Path, fields: dict[str, Any]) -> None:
@@ -168,7 +191,7 @@ def test_another_architecture_is_refused(tmp_path: Path, fields: dict[str, Any])
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-@pytest.mark.parametrize("content", [None, b"", b"junk" * 9])
+@pytest.mark.parametrize("content", [None, b"", b"junk" * 9, b"[" * 100_000])
 def test_an_unreadable_file_is_named(tmp_path: Path, name: str, content: bytes | None) -> None:
     write_model(tmp_path)
     (tmp_path / name).unlink()

@@ -254,7 +254,7 @@ def test_a_bad_json_line_is_refused_with_its_row(tmp_path: Path, line: str, mess
         ("text,label\na,1\nb\n", "row 3 has 1 fields instead of 2"),
         ('text,label\n"a\nb",1\n"c"d,1\n', "row 3 (line 4) is malformed"),
         ('text,label\na,1\n"b,2\nc,3\n', "row 3 is malformed"),
-        ("text,text,label\na,b,1\n", "names column 'text' twice"),
+        ("text,text,label\na,b,1\n", "row 1 names column 'text' twice"),
         ("text,label\n", "holds no rows"),
         ("", "holds no rows"),
     ],
@@ -273,7 +273,7 @@ def test_a_tab_too_many_is_refused_instead_of_cutting_the_row(tmp_path: Path) ->
 def test_what_is_no_parquet_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     path.write_bytes(b"text,label\na,1\n")
-    assert f"{path} is not a parquet file" in problem(path)
+    assert f"{path} cannot be read as parquet" in problem(path)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def test_a_parquet_file_that_names_a_column_twice_is_refused(tmp_path: Path) -> 
     path = tmp_path / "rows.parquet"
     table = pa.Table.from_arrays([pa.array(["a"])] * 3, names=["text", "text", "label"])
     parquet.write_table(table, path)
-    assert f"{path} names column 'text' twice" in problem(path)
+    assert f"{path} cannot be read as parquet (Multiple matches" in problem(path)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv"])
