@@ -56,10 +56,12 @@ def run(recipe: Recipe) -> Path:
 
 def _finetune(recipe: Recipe, directory: RunDirectory, config: BertConfig, splits: Splits) -> Path:
     origin = checkpoint.origin_of(recipe, describe_files([*splits.train, *splits.dev]))
-    if recipe.finetune.resume and _is_done(directory.model, origin):
+    last = _last_checkpoint(recipe, directory.checkpoints, origin)
+    if recipe.finetune.resume and last is None and _is_done(directory.model, origin):
         logger.info("%s is finished, there is nothing to resume", directory.model)
         return directory.model
-    last = _last_checkpoint(recipe, directory.checkpoints, origin)
+    if last is None:
+        checkpoint.start_over(directory.checkpoints, origin)
     started = time.monotonic()
     with staged(directory.model) as staging:
         rows, figures = _encode(recipe, config, splits, staging)
@@ -78,17 +80,24 @@ def _finetune(recipe: Recipe, directory: RunDirectory, config: BertConfig, split
 
 
 def _is_done(model: Path, origin: checkpoint.Origin) -> bool:
-    """Tell whether a finished model is the result of just this training."""
+    """Tell whether there is a finished model; where it is that of another training, refuse.
+
+    Raises
+    ------
+    RecipeError
+        The model was trained with other settings or rows: resuming would replace it by something else.
+    """
     path = model / TRAINING_NAME
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["origin"] == origin
+    if not path.is_file():
+        return False
+    checkpoint.check_origin(json.loads(path.read_text(encoding="utf-8"))["origin"], origin, model)
+    return True
 
 
 def _last_checkpoint(recipe: Recipe, folder: Path, origin: checkpoint.Origin) -> Path | None:
-    """Return where to continue; without `--resume`, or with nothing to resume, make a clean start."""
+    """Return where to continue, if `--resume` was given and there is an intact checkpoint."""
     last = checkpoint.newest_intact(folder, origin) if recipe.finetune.resume else None
-    if last is None:
-        checkpoint.start_over(folder, origin)
-    else:
+    if last is not None:
         logger.info("resuming from %s", last)
     return last
 

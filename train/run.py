@@ -86,10 +86,13 @@ class RunDirectory:
 def staged(target: Path) -> Iterator[Path]:
     """Yield an empty directory beside `target` that replaces it when the block ends without an exception.
 
-    Until then `target` stays as it was; what an earlier, killed process left beside it is removed.
+    Until then `target` stays as it was. What an earlier, killed process left beside it is removed; where it was
+    killed between its two renames, the directory it had moved aside comes back.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     for leftover in target.parent.glob(f".{target.name}-*"):
+        if (leftover / target.name).exists() and not target.exists():
+            (leftover / target.name).rename(target)
         shutil.rmtree(leftover)
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     staging.chmod(0o755)  # mkdtemp gives 0700, and the directory is to be read like any other

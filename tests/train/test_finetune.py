@@ -148,6 +148,16 @@ def test_resuming_under_other_settings_is_refused(make: Make, monkeypatch: pytes
         finetune.run(make("finetune.learning_rate=1e-3", resume=True))
 
 
+def test_resuming_a_finished_training_under_other_settings_is_refused(
+    run_copy: tuple[Path, RunDirectory],
+) -> None:
+    path, directory = run_copy
+    before = weights_digest(directory.model)
+    with pytest.raises(RecipeError, match=r"finetune\.seed was \d+ and is now 9"):
+        finetune.run(read_recipe(path, ["finetune.seed=9"], resume=True))
+    assert weights_digest(directory.model) == before
+
+
 def test_the_best_epoch_is_kept_and_patience_ends_training(make: Make) -> None:
     directory = finetune.run(
         make("finetune.epochs=8", "finetune.learning_rate=1e-12", "finetune.early_stopping_patience=2")

@@ -95,3 +95,14 @@ def test_the_lock_of_a_killed_process_is_gone(tmp_path: Path, project_root: Path
     assert killed.returncode == -signal.SIGKILL
     with run.locked():
         assert (run.root / ".lock").is_file()
+
+
+def test_a_directory_moved_aside_by_a_killed_process_comes_back(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    aside = tmp_path / ".model-old-killed"
+    (aside / "model").mkdir(parents=True)
+    fill(aside / "model", "old")
+    with pytest.raises(ValueError, match="stop"):
+        fail_half_way(target, ValueError("stop"))
+    assert (target / "file").read_text(encoding="utf-8") == "old"
+    assert names(tmp_path) == ["model"]
