@@ -78,7 +78,8 @@ def run(overrides: Sequence[str]) -> None:
     laps.end("train, evaluate, export, save")
     tag = f"{model.parent.name}:{model.name}"
     metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
-    say(f"   {metrics['accuracy']:.1%} of {metrics['rows']:,} {metrics['split']} reviews are classified rightly")
+    share, rows = f"{metrics['accuracy']:.1%}", f"{metrics['rows']:,}"
+    say(f"   {share} of {rows} {metrics['split']} reviews are classified rightly")
 
     say(f"2. Serve {tag}")
     with bentoml_server(model=tag) as server:

@@ -86,8 +86,8 @@ class RunDirectory:
 def staged(target: Path) -> Iterator[Path]:
     """Yield an empty directory beside `target` that replaces it when the block ends without an exception.
 
-    Until then `target` stays as it was. What an earlier, killed process left beside it is removed; where it was
-    killed between its two renames, the directory it had moved aside comes back.
+    Until then `target` stays as it was. What an earlier, killed process left beside it is removed; where it
+    was killed between its two renames, the directory it had moved aside comes back.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     for leftover in target.parent.glob(f".{target.name}-*"):

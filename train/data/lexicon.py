@@ -296,9 +296,13 @@ VERDICTS: tuple[tuple[str, str], ...] = (
 )
 
 # {y}: the deciding side, {x}: the other side, {Y}: anything on the deciding side, also remarks;
-# {o} opening, {t} verdict. The number is how often a kind is drawn; None, True or False: either label, or only one.
+# {o} opening, {t} verdict. The number is how often a kind is drawn; None: either label, else only that one.
 SHAPES: tuple[tuple[int, bool | None, tuple[str, ...]], ...] = (
-    (16, None, ("{Y}", "{Y}", "{Y}", "{o}，{Y}", "{o}，{Y}", "{Y}，{y}", "{y}，{t}", "{y}，真的", "说实话，{y}")),
+    (
+        16,
+        None,
+        ("{Y}", "{Y}", "{Y}", "{o}，{Y}", "{o}，{Y}", "{Y}，{y}", "{y}，{t}", "{y}，真的", "说实话，{y}"),
+    ),
     (1, None, ("{V}",)),
     (
         6,

@@ -120,8 +120,12 @@ class _Review:
 
     def compose(self) -> str:
         """Fill one shape from left to right, then end it the way people do."""
-        groups = [shapes for weight, label, shapes in SHAPES if label in (None, self._positive)
-                  for _ in range(weight)]
+        groups = [
+            shapes
+            for weight, label, shapes in SHAPES
+            if label in (None, self._positive)
+            for _ in range(weight)
+        ]
         text = re.sub(r"\{(\w)\}", lambda slot: self._fill(slot[1]), self._pick(self._pick(groups)))
         return self._finish(text.replace("？，", "？"))
 
@@ -134,7 +138,8 @@ class _Review:
             return self._claim("verdict", self._positive)
         positive = self._positive != (slot == "x")
         roles = CLAIMS if slot == "Y" else CLAUSES
-        return self._claim(self._pick([role for role in roles if (self._name, role, positive) in self._pools]), positive)
+        there = [role for role in roles if (self._name, role, positive) in self._pools]
+        return self._claim(self._pick(there), positive)
 
     def _claim(self, role: str, positive: bool) -> str:
         claim = self._pick(self._pools[self._name, role, positive])
