@@ -82,7 +82,7 @@ def test_the_full_quickstart_learns_negation(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     accuracy = re.search(r"([\d.]+)% of [\d,]+ test reviews", done.stdout)
     assert accuracy
-    assert float(accuracy[1]) >= 90
+    assert float(accuracy[1]) >= 95
     labels = {text: label for label, _, text in answered(done.stdout)}
     assert labels["一点也不吵，睡得很好。"] == "正面"
     assert labels["说好的安静呢？一点也不安静。"] == "负面"

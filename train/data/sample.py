@@ -108,6 +108,10 @@ def _split_of(claim: Claim, seed: int) -> Split:
 T = TypeVar("T")
 
 
+class _NothingLeftError(Exception):
+    """A small split has no claim left about a subject that this review has not spoken of yet."""
+
+
 class _Review:
     """One review in the making: its polarity, its domain, and the subjects already spoken of."""
 
@@ -119,14 +123,18 @@ class _Review:
         self._subjects: set[str] = set()
 
     def compose(self) -> str:
-        """Fill one shape from left to right, then end it the way people do."""
+        """Fill one shape from left to right, then end it the way people do; "" where claims run out."""
         groups = [
             shapes
             for weight, label, shapes in SHAPES
             if label in (None, self._positive)
             for _ in range(weight)
         ]
-        text = re.sub(r"\{(\w)\}", lambda slot: self._fill(slot[1]), self._pick(self._pick(groups)))
+        shape = self._pick(self._pick(groups))
+        try:
+            text = re.sub(r"\{(\w)\}", lambda slot: self._fill(slot[1]), shape)
+        except _NothingLeftError:
+            return ""
         return self._finish(text.replace("？，", "？"))
 
     def _fill(self, slot: str) -> str:
@@ -142,9 +150,12 @@ class _Review:
         return self._claim(self._pick(there), positive)
 
     def _claim(self, role: str, positive: bool) -> str:
-        claim = self._pick(self._pools[self._name, role, positive])
+        pool = self._pools.get((self._name, role, positive), [])
+        if all(claim.subject in self._subjects for claim in pool):
+            raise _NothingLeftError
+        claim = self._pick(pool)
         while claim.subject in self._subjects:
-            claim = self._pick(self._pools[self._name, role, positive])
+            claim = self._pick(pool)
         text = claim.text
         if claim.subject:
             self._subjects.add(claim.subject)
