@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="bentobert-tests-"))
@@ -31,6 +32,15 @@ for _name in [name for name in os.environ if name.startswith("CLASSIFIER_")]:
     del os.environ[_name]
 for _name in ("BENTOML_HOME", "PROMETHEUS_MULTIPROC_DIR", "HF_HOME", "HF_DATASETS_CACHE"):
     Path(os.environ[_name]).mkdir(parents=True)
+
+# Limits on time fail on a busy machine and find nothing here. With CI=true, examples are the same every time.
+hypothesis.settings.register_profile(
+    "suite",
+    parent=hypothesis.settings.default,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("suite")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"

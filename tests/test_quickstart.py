@@ -77,6 +77,7 @@ def test_a_failed_training_is_told_and_nothing_is_served(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_full_quickstart_learns_negation(tmp_path: Path) -> None:
     done = run_quickstart(tmp_path)
     assert done.returncode == 0, done.stderr

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from train.data.lexicon import DOMAINS, PATTERNS, VERDICTS, Pattern
@@ -180,6 +180,8 @@ def test_the_main_clause_decides_a_contrast() -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10**6))
+@example(seed=511871)  # its dev set has too few subjects for the longest shape
+@example(seed=208550)  # its dev set has no opening with a verdict in one domain
 def test_every_seed_gives_a_balanced_and_disjoint_sample(seed: int) -> None:
     drawn = {split: reviews(split, seed) for split in ("dev", "test")}
     assert {text for text, _ in drawn["dev"]}.isdisjoint(text for text, _ in drawn["test"])
