@@ -10,8 +10,8 @@ from dataclasses import dataclass
 class Cost:
     """Predicted price of one forward pass, in the cost of one padded token.
 
-    `fixed` is paid per call and `attention` per pair of tokens of one row. The defaults are round numbers, not
-    fitted to any machine: they shape speed, never a result.
+    `fixed` is paid per call and `attention` per pair of tokens of one row. The defaults are round numbers
+    fitted to no machine: they shape speed, never a result.
     """
 
     fixed: float = 20.0

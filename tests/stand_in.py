@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,16 @@ from runtime.tokenizer import TextInput
 
 FOLDER_VARIABLE = "STAND_IN_FOLDER"
 _HOLD_SECONDS = 30
+
+
+@contextmanager
+def lying(file: Path) -> Iterator[None]:
+    """Tell the stand-in something for as long as the block lasts."""
+    file.touch()
+    try:
+        yield
+    finally:
+        file.unlink()
 
 
 class StandIn:

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from runtime.classifier import Classifier
-from tests.stand_in import FOLDER_VARIABLE, StandIn
+from tests.stand_in import FOLDER_VARIABLE, StandIn, lying
 
 SECRET = "机密"
 
@@ -56,16 +55,6 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.005)
-
-
-@contextmanager
-def lying(file: Path) -> Iterator[None]:
-    """Tell the stand-in something for as long as the block lasts."""
-    file.touch()
-    try:
-        yield
-    finally:
-        file.unlink()
 
 
 def in_flight(client: TestClient) -> float:

@@ -13,7 +13,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import bentoml
@@ -21,7 +20,7 @@ import httpx
 import pytest
 
 from loadtests.server import Server, bentoml_server
-from tests.stand_in import FOLDER_VARIABLE
+from tests.stand_in import FOLDER_VARIABLE, lying
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = "bert-classifier:tiny"
@@ -96,16 +95,6 @@ def in_flight(server: Server) -> float:
     name = "bentoml_service_request_in_progress"
     found = [line for line in lines if line.startswith(name) and 'endpoint="/classify"' in line]
     return sum(float(line.rpartition(" ")[2]) for line in found)
-
-
-@contextmanager
-def lying(file: Path) -> Iterator[None]:
-    """Tell the stand-in something for as long as the block lasts."""
-    file.touch()
-    try:
-        yield
-    finally:
-        file.unlink()
 
 
 def send(server: Server, pool: ThreadPoolExecutor, requests: int) -> list[Future[httpx.Response]]:
