@@ -100,6 +100,12 @@ def _progress(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def _count(given: str) -> str:
+    if not given.isdecimal() or int(given) < 1:
+        raise argparse.ArgumentTypeError(f"{given!r} is not a number of users; give 1 or more")
+    return given
+
+
 def _scenario(name: str) -> str:
     if name not in SCENARIOS:
         raise argparse.ArgumentTypeError(
@@ -129,7 +135,9 @@ def _parser() -> argparse.ArgumentParser:
     target.add_argument(
         "--host", help="address of a service that already runs, for instance http://host:3000"
     )
-    parser.add_argument("--users", help="open requests at the height of the scenario; default: 16")
+    parser.add_argument(
+        "--users", type=_count, help="open requests at the height of the scenario; default: 16"
+    )
     parser.add_argument("--spawn-rate", help="users that come or go per second; default: 100")
     parser.add_argument("--run-time", help="length of a scenario, for instance 90s or 5m; default: 60s")
     parser.add_argument(

@@ -128,6 +128,7 @@ def test_every_make_target_shown_exists() -> None:
 
 def test_every_command_shown_is_covered_here() -> None:
     known = ("make ", ".venv/bin/python -m train ", ".venv/bin/bentoml serve", "curl ", ".venv/bin/locust ")
+    known += (".venv/bin/python -m loadtests ",)
     lines = command_lines()
     assert len(lines) >= 8
     assert [line for line in lines if not line.startswith(known)] == []
@@ -198,6 +199,12 @@ def curl_request() -> tuple[str, dict[str, str], str]:
     parser.add_argument("url")
     given = parser.parse_args(shlex.split(line)[1:])
     return "/" + given.url.partition("/")[2], dict(part.split(": ") for part in given.headers), given.body
+
+
+def test_the_texts_shown_are_those_the_quickstart_asks() -> None:
+    from train.data.sample import DEMO
+
+    assert set(json.loads(curl_request()[2])["texts"]) <= set(DEMO)
 
 
 def test_the_request_shown_is_answered_as_shown(tiny_model_store: Path) -> None:

@@ -43,6 +43,7 @@ def run(recipe: Recipe) -> Path:
     evaluation = _measure(classifier, split, rows, predictions, recipe.finetune.seed)
     mistakes = _mistakes(rows, predictions)
     print_table(evaluation)
+    _warn_if_useless(evaluation)
     write_errors(directory.errors, mistakes)
     write_html(directory.report, evaluation, mistakes)
     write_json(directory.metrics, {**evaluation, "seconds": round(time.monotonic() - started, 1)})
@@ -104,6 +105,18 @@ def _measure(
         "backend": manifest.backend,
         "precision": manifest.precision,
     }
+
+
+def _warn_if_useless(evaluation: Evaluation) -> None:
+    """Say so where the model is no better than always giving the most frequent label."""
+    majority = max(sum(row) for row in evaluation["confusion"]) / evaluation["rows"]
+    if evaluation["accuracy"] <= majority:
+        logger.warning(
+            "accuracy %.4f is no better than always answering the most frequent label (%.4f); "
+            "train longer, at another rate, or on more rows",
+            evaluation["accuracy"],
+            majority,
+        )
 
 
 def _mistakes(rows: Sequence[Row], predictions: Sequence[Prediction]) -> list[Mistake]:

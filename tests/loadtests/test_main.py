@@ -97,3 +97,13 @@ def test_the_service_is_started_loaded_and_stopped(
     assert figures["requests"] > 0
     assert figures["failures"] == 0
     assert (folder / "server.log").stat().st_size > 0
+
+
+@pytest.mark.parametrize("users", ["0", "-1", "many", "1.5", ""])
+def test_a_number_of_users_that_is_none_is_wrong_usage(
+    users: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--users", users])
+    assert caught.value.code == 2
+    assert "number of users" in capsys.readouterr().err

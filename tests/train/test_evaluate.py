@@ -109,6 +109,15 @@ def test_a_label_the_model_does_not_know_is_refused(
         evaluate.run(read_recipe(run_copy[0], [f"data.test={tmp_path / 'other.csv'}"]))
 
 
+@pytest.mark.parametrize(("accuracy", "warned"), [(0.75, True), (0.76, False)])
+def test_a_model_no_better_than_the_most_frequent_label_is_told(
+    accuracy: float, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    found: Any = {"accuracy": accuracy, "rows": 4, "confusion": [[3, 0], [1, 0]]}
+    evaluate._warn_if_useless(found)
+    assert ("most frequent label" in caplog.text) is warned
+
+
 def test_without_a_model_finetune_is_named(project: Path) -> None:
     with pytest.raises(UsageError, match="run `python -m train finetune` first"):
         evaluate.run(read_recipe(project))
