@@ -117,7 +117,7 @@ class BertClassifier:
 
     def __init__(self) -> None:
         from runtime.classifier import Classifier
-        from runtime.probes import check_probes, read_probes
+        from runtime.probes import read_probes
 
         directory = Path(self.model.path)
         device = SETTINGS.device_of((bentoml.server_context.worker_index or 1) - 1)
@@ -129,10 +129,7 @@ class BertClassifier:
             check_pairs(texts, wanted=manifest.text_pair)
             return PREDICTIONS.validate_python(classifier.predict(texts))
 
-        def probe() -> None:
-            check_probes(probes, classifier.logits([probe.input for probe in probes]), manifest.precision)
-
-        self.predictions = Isolation(predict, probe)
+        self.predictions = Isolation(predict, lambda: classifier.check_probes(probes))
         publish(PAGES, directory, str(self.model.tag), manifest, SETTINGS.limits)
 
     @bentoml.api(

@@ -15,7 +15,7 @@ from runtime.batching import Cost, plan
 from runtime.errors import EngineError, ManifestError
 from runtime.manifest import Manifest
 from runtime.normalize import normalize_input
-from runtime.probes import check_probes, read_probes, softmax
+from runtime.probes import Probe, check_probes, read_probes, softmax
 from runtime.tokenizer import Encoding, TextInput, Tokenizer, pad
 
 Matrix = npt.NDArray[np.float32]
@@ -87,18 +87,17 @@ class Classifier:
         classifier = cls(manifest, tokenizer, backend)
         classifier._check_limits(directory)
         if verify:
-            classifier.check_probes(directory)
+            classifier.check_probes(read_probes(directory))
         return classifier
 
-    def check_probes(self, directory: Path) -> float:
-        """Replay the recorded probes and return the largest change of a probability.
+    def check_probes(self, probes: Sequence[Probe]) -> float:
+        """Replay recorded probes and return the largest change of a probability.
 
         Raises
         ------
         ProbeError
             A probability changed by more than the precision allows.
         """
-        probes = read_probes(directory)
         return check_probes(probes, self.logits([probe.input for probe in probes]), self.manifest.precision)
 
     def warm_up(self) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from runtime.classifier import Prediction
+from runtime.classifier import Classifier, Prediction
 from runtime.errors import EngineError, InputError
 from runtime.manifest import Manifest
 from runtime.probes import read_probes
@@ -53,6 +53,8 @@ class StandIn:
 
     def warm_up(self) -> None:
         """Be warm already."""
+
+    check_probes = Classifier.check_probes
 
     def logits(self, texts: Sequence[TextInput]) -> npt.NDArray[np.float32]:
         self._obey(texts)

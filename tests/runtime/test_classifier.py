@@ -16,7 +16,7 @@ from runtime.classifier import Classifier, Prediction
 from runtime.errors import DigestError, EngineError, InputError, ManifestError, ModelError, ProbeError
 from runtime.manifest import MANIFEST_NAME, digest_files
 from runtime.normalize import normalize
-from runtime.probes import PROBES_NAME
+from runtime.probes import PROBES_NAME, read_probes
 from runtime.tokenizer import Batch
 
 TEXTS = ["房间很干净，服务也好。", "太差了", "ＡＢＣ１２３", "好" * 300, "OK 👍🏽", "还行吧" * 9]
@@ -106,7 +106,7 @@ def test_an_engine_with_a_wrong_number_of_rows_is_refused(classifier: Classifier
 
 
 def test_a_loaded_model_replays_its_probes(classifier: Classifier, tiny_model_dir: Path) -> None:
-    assert classifier.check_probes(tiny_model_dir) < 1e-5
+    assert classifier.check_probes(read_probes(tiny_model_dir)) < 1e-5
 
 
 def rewrite(directory: Path, change: Callable[[dict[str, Any]], None], *, digests: bool = True) -> None:

@@ -46,7 +46,7 @@ def test_a_finished_directory_lists_every_file_and_loads(unfinished: Path) -> No
     classifier = Classifier.load(unfinished)
     probes = read_probes(unfinished)
     assert len(probes) == 32
-    assert classifier.check_probes(unfinished) < 1e-4
+    assert classifier.check_probes(read_probes(unfinished)) < 1e-4
 
 
 def test_probes_hold_logits_of_this_very_model(unfinished: Path) -> None:
@@ -56,7 +56,7 @@ def test_probes_hold_logits_of_this_very_model(unfinished: Path) -> None:
     lines[7]["logits"][0] += 1
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     with pytest.raises(ProbeError, match="probe 8 changed"):
-        Classifier.load(unfinished, verify=False).check_probes(unfinished)
+        Classifier.load(unfinished, verify=False).check_probes(read_probes(unfinished))
 
 
 def test_probes_are_spread_over_labels_and_lengths() -> None:

@@ -343,7 +343,7 @@ def test_the_digest_of_rows_without_a_file_follows_their_content() -> None:
 
 
 def test_no_problem_is_no_error() -> None:
-    refuse([], "nothing")
+    assert refuse([], "nothing") is None
 
 
 @pytest.mark.shared_data
