@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.backends import Backend, BackendOptions, load_backend
-from runtime.batching import Cost, plan
+from runtime.batching import Cost, measure, plan
 from runtime.errors import EngineError, ManifestError
 from runtime.manifest import Manifest
 from runtime.normalize import normalize_input
@@ -100,22 +100,39 @@ class Classifier:
         """
         return check_probes(probes, self.logits([probe.input for probe in probes]), self.manifest.precision)
 
+    @property
+    def compute(self) -> str:
+        """What really computes here: precision, device, threads and library."""
+        return self.backend.compute
+
     def warm_up(self) -> None:
-        """Run shortest and longest inputs once, so that no client pays for allocations and kernel choices."""
-        longest = "测" * self.manifest.max_length
-        for texts in (["测"], ["测"] * 8, [longest]):
-            self.logits(texts)
+        """Run inputs of several shapes, so that no client pays for allocations, and learn what they cost.
 
-    def logits(self, texts: Sequence[TextInput]) -> Matrix:
+        From then on micro-batches are cut for this machine.
+        """
+        self.cost = Cost.fit(measure(self._run_lengths, self.manifest.max_length))
+
+    def encode(self, texts: Sequence[TextInput]) -> list[Encoding]:
+        """Normalise and tokenise, in order; no other thread waits meanwhile for the interpreter.
+
+        Raises
+        ------
+        InputError
+            A text is not a string or cannot be encoded.
+        """
+        names = self.manifest.normalizers
+        return self.tokenizer.encode([normalize_input(text, names) for text in texts])
+
+    def logits(self, texts: Sequence[TextInput | Encoding]) -> Matrix:
         """Return float32 of shape (number of texts, num_labels), in the order of the texts."""
-        return self._run(self._encode(texts))
+        return self._run(self._encoded(texts))
 
-    def predict_proba(self, texts: Sequence[TextInput]) -> Matrix:
+    def predict_proba(self, texts: Sequence[TextInput | Encoding]) -> Matrix:
         """Return probabilities, float32 of shape (number of texts, num_labels); each row sums to 1."""
         return softmax(self.logits(texts))
 
-    def predict(self, texts: Sequence[TextInput]) -> list[Prediction]:
-        """Return one prediction per text, in order.
+    def predict(self, texts: Sequence[TextInput | Encoding]) -> list[Prediction]:
+        """Return one prediction per text, in order; what `encode` gave is not encoded again.
 
         Raises
         ------
@@ -124,26 +141,34 @@ class Classifier:
         EngineError
             The engine failed or gave a result of the wrong shape.
         """
-        encodings = self._encode(texts)
+        encodings = self._encoded(texts)
         scores = softmax(self._run(encodings))
         return [
             self._prediction(row, encoding.truncated) for row, encoding in zip(scores, encodings, strict=True)
         ]
 
-    def _encode(self, texts: Sequence[TextInput]) -> list[Encoding]:
-        names = self.manifest.normalizers
-        return self.tokenizer.encode([normalize_input(text, names) for text in texts])
+    def _encoded(self, texts: Sequence[TextInput | Encoding]) -> list[Encoding]:
+        encodings: list[Encoding | None] = [text if isinstance(text, Encoding) else None for text in texts]
+        fresh = iter(self.encode([text for text in texts if not isinstance(text, Encoding)]))
+        return [encoding or next(fresh) for encoding in encodings]
+
+    def _run_lengths(self, lengths: Sequence[int]) -> None:
+        """Run one micro-batch of texts of these lengths, whatever their tokens."""
+        token = self.tokenizer.largest_id
+        self._micro_batch([Encoding([token] * length, [0] * length, truncated=False) for length in lengths])
 
     def _run(self, encodings: Sequence[Encoding]) -> Matrix:
         logits = np.empty((len(encodings), len(self.manifest.labels)), dtype=np.float32)
-        for positions in plan([len(encoding) for encoding in encodings], self.cost):
-            batch = pad([encodings[position] for position in positions], self.tokenizer.pad_token_id)
-            found = self.backend.logits(batch)
-            expected = (len(positions), logits.shape[1])
-            if found.shape != expected:
-                raise EngineError(f"the engine gave logits of shape {found.shape}, expected {expected}.")
-            logits[positions] = found
+        for positions in plan([len(encoding) for encoding in encodings], self.cost, self.cost.most_tokens):
+            logits[positions] = self._micro_batch([encodings[position] for position in positions])
         return logits
+
+    def _micro_batch(self, encodings: Sequence[Encoding]) -> Matrix:
+        found = self.backend.logits(pad(encodings, self.tokenizer.pad_token_id))
+        expected = (len(encodings), len(self.manifest.labels))
+        if found.shape != expected:
+            raise EngineError(f"the engine gave logits of shape {found.shape}, expected {expected}.")
+        return found
 
     def _prediction(self, scores: Matrix, truncated: bool) -> Prediction:
         best = int(scores.argmax())

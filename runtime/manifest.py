@@ -16,6 +16,8 @@ MANIFEST_NAME = "manifest.json"
 MOST_TOKENS = 1 << 17
 """More than any BERT has positions, and little enough to try out when a model is loaded."""
 
+Precision = Literal["fp32", "bf16", "int8"]
+
 _CHUNK_BYTES = 1 << 20
 
 
@@ -32,7 +34,7 @@ class Manifest(BaseModel):
     labels: tuple[str, ...] = Field(min_length=2)
     problem_type: Literal["single_label_classification"] = "single_label_classification"
     backend: str
-    precision: Literal["fp32", "bf16"]
+    precision: Precision
     max_length: int = Field(ge=3, le=MOST_TOKENS, description="tokens, [CLS] and [SEP] included")
     normalizers: tuple[str, ...] = ()
     text_pair: bool = False

@@ -21,6 +21,9 @@ TextInput = str | tuple[str, str]
 
 Ids = npt.NDArray[np.int64]
 
+_CHARACTERS_PER_TOKEN = 4
+_MOST_WORD_TOKENS = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
@@ -66,6 +69,7 @@ class Tokenizer:
         backend.no_padding()
         backend.enable_truncation(max_length, strategy="longest_first")
         self._backend = backend
+        self._specials = backend.num_special_tokens_to_add(False)
         self.max_length = max_length
         self.pad_token_id: int = pad_token_id
 
@@ -95,6 +99,8 @@ class Tokenizer:
     def encode(self, texts: Sequence[TextInput]) -> list[Encoding]:
         """Encode texts without padding, in order.
 
+        Of a text far longer than the model reads, only what it reads is tokenised.
+
         Raises
         ------
         InputError
@@ -102,8 +108,27 @@ class Tokenizer:
         """
         for index, text in enumerate(texts):
             _check(text, index)
-        encodings = self._backend.encode_batch_fast(list(texts))
+        beginnings = [self._beginning(text) for text in texts]
+        whole = [text for text, found in zip(texts, beginnings, strict=True) if found is None]
+        others = iter(self._backend.encode_batch_fast(whole))
+        encodings = [next(others) if found is None else found for found in beginnings]
         return [Encoding(found.ids, found.type_ids, bool(found.overflowing)) for found in encodings]
+
+    def _beginning(self, text: TextInput) -> tokenizers.Encoding | None:
+        """Encode the beginning of a long text that holds more tokens than are read, if there is one.
+
+        Words are tokenised one by one, so a beginning gives the same tokens up to the word that it cuts,
+        which has at most 100: WordPiece takes longer words for unknown. Pairs, whose parts are cut by
+        their lengths, are encoded whole.
+        """
+        size = _CHARACTERS_PER_TOKEN * self.max_length
+        while isinstance(text, str) and size < len(text):
+            found = self._backend.encode(text[:size])
+            tokens = sum(len(part) - self._specials for part in (found, *found.overflowing))
+            if tokens >= self.max_length + _MOST_WORD_TOKENS:
+                return found
+            size *= 2
+        return None
 
 
 def pad(encodings: Sequence[Encoding], pad_token_id: int) -> Batch:

@@ -16,7 +16,12 @@ from runtime.tokenizer import Batch
 
 
 class Backend(Protocol):
-    """One method: token ids in, logits out."""
+    """One method: token ids in, logits out; and what it runs on, for people to read."""
+
+    @property
+    def compute(self) -> str:
+        """What really computes here: precision, device, threads and library."""
+        ...
 
     def logits(self, batch: Batch) -> npt.NDArray[np.float32]:
         """Return float32 of shape (batch_size, num_labels)."""
@@ -32,10 +37,41 @@ class BackendOptions:
     threads: int | None = None
 
 
-BACKENDS: dict[str, str] = {
-    "torch": "runtime.backends.torch:TorchBackend",
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Where an engine's class is, as `module:Class`, and the precisions that it runs.
+
+    The class is called with the model directory and `BackendOptions`.
+    """
+
+    factory: str
+    precisions: tuple[str, ...]
+
+
+BACKENDS: dict[str, Engine] = {
+    "torch": Engine("runtime.backends.torch:TorchBackend", ("fp32", "bf16")),
+    "openvino": Engine("runtime.backends.openvino:OpenVinoBackend", ("fp32", "bf16", "int8")),
 }
-"""Name in the manifest → `module:Class`, which is called with the model directory and `BackendOptions`."""
+"""By the name in the manifest."""
+
+
+def check_precision(backend: str, precision: str) -> None:
+    """Check that the engine exists and runs this precision.
+
+    Raises
+    ------
+    BackendError
+        It does not.
+    """
+    if backend not in BACKENDS:
+        raise BackendError(f"{backend!r} is not a backend; {nearest(backend, BACKENDS)}")
+    if precision not in BACKENDS[backend].precisions:
+        runs = [name for name, engine in BACKENDS.items() if precision in engine.precisions]
+        raise BackendError(
+            f"backend {backend!r} does not run {precision!r}, only "
+            f"{', '.join(BACKENDS[backend].precisions)}; "
+            f"{precision!r} runs on {', '.join(runs) or 'none'}."
+        )
 
 
 def load_backend(name: str, directory: Path, options: BackendOptions) -> Backend:
@@ -44,16 +80,16 @@ def load_backend(name: str, directory: Path, options: BackendOptions) -> Backend
     Raises
     ------
     BackendError
-        The name is unknown, its library is not installed, or the files do not fit.
+        The name is unknown, it does not run this precision, its library is not installed, or the files do
+        not fit.
     """
-    if name not in BACKENDS:
-        raise BackendError(f"the model names backend {name!r}; {nearest(name, BACKENDS)}")
-    module_name, class_name = BACKENDS[name].split(":")
+    check_precision(name, options.precision)
+    module_name, class_name = BACKENDS[name].factory.split(":")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise BackendError(
-            f"backend {name!r} needs the package {error.name!r}, which is not installed; "
+            f"the model's backend {name!r} needs the package {error.name!r}, which is not installed; "
             f"install it with `pip install {error.name} -c constraints.txt`."
         ) from error
     factory: Callable[[Path, BackendOptions], Backend] = getattr(module, class_name)

@@ -1,16 +1,9 @@
-"""BERT's forward pass in PyTorch from `config.json` and `model.safetensors`; it knows no text.
-
-Architecture and weight names: Devlin et al., arXiv 1810.04805, as stored by `BertForSequenceClassification`.
-Three things differ from the reference, none in the result: query, key and value are one matrix product, a
-batch without padding runs without a mask, and the last layer computes only the row of `[CLS]`, the only one
-that the pooler reads.
-"""
+"""Runs a stored BERT classifier with PyTorch from `config.json` and `model.safetensors`; it knows no text."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from functools import partial
+import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,22 +12,15 @@ import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.torch import load_file
-from torch import Tensor
-from torch.nn import functional
 
 from runtime.backends import BackendOptions
+from runtime.backends.packing import pack
+from runtime.backends.torch_bert import Bert, Layout, Linear, Weights
 from runtime.errors import BackendError, EngineError
 from runtime.tokenizer import Batch
 
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": functional.gelu,
-    "gelu_new": partial(functional.gelu, approximate="tanh"),
-    "gelu_pytorch_tanh": partial(functional.gelu, approximate="tanh"),
-    "relu": functional.relu,
-}
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-
-Weights = dict[str, Tensor]
+_TRIALS = 5
 
 
 class BertConfig(BaseModel):
@@ -72,16 +58,30 @@ class TorchBackend:
     def __init__(self, directory: Path, options: BackendOptions) -> None:
         if options.threads is not None:
             torch.set_num_threads(options.threads)
-        self.config = _read_config(directory)
+        self.config = read_config(directory)
         self.device = _device(options.device)
         weights = _read_weights(directory / "model.safetensors")
+        self._dtype = _DTYPES[options.precision]
+        if self._dtype is torch.bfloat16 and not _is_bf16_fast(self.config, self.device):
+            self._dtype = torch.float32
         try:
-            self._model = _Bert(self.config, _placed(weights, self.device, _DTYPES[options.precision]))
             self._vocab_size = len(weights["bert.embeddings.word_embeddings.weight"])
+            self._model = Bert(self.config, _placed(weights, self.device, self._dtype))
         except (KeyError, TypeError) as error:
             raise BackendError(
                 f"{directory} has no weight {error}; serve models saved from BertForSequenceClassification."
             ) from error
+        except (ValueError, RuntimeError) as error:
+            raise BackendError(
+                f"the weights of {directory} do not fit each other ({error}); save the model again."
+            ) from error
+
+    @property
+    def compute(self) -> str:
+        """What runs here: precision, device and threads."""
+        precision = next(name for name, dtype in _DTYPES.items() if dtype is self._dtype)
+        threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
+        return f"{precision} on {self.device}{threads} (torch {torch.__version__})"
 
     @torch.inference_mode()
     def logits(self, batch: Batch) -> npt.NDArray[np.float32]:
@@ -94,28 +94,19 @@ class TorchBackend:
             not fit each other or the memory, or a logit is not finite.
         """
         self._check(batch)
-        found = self._forward(batch)
-        result: npt.NDArray[np.float32] = found.float().cpu().numpy()
-        if not np.isfinite(result).all():
-            raise EngineError(
-                "the model gave a logit that is not a finite number; check its weights and precision."
-            )
-        return result
-
-    def _forward(self, batch: Batch) -> Tensor:
         try:
-            return self._model(
-                torch.from_numpy(batch.input_ids).to(self.device),
-                torch.from_numpy(batch.token_type_ids).to(self.device),
-                None
-                if batch.attention_mask.all()
-                else torch.from_numpy(batch.attention_mask).to(self.device),
-            )
+            found = self._model(Layout.of(pack(batch), self.device))
+            result: npt.NDArray[np.float32] = found.float().cpu().numpy()
         except (RuntimeError, IndexError) as error:
             reason = str(error).partition("\n")[0][:200]
             raise EngineError(
                 f"PyTorch failed ({reason}); compare config.json with the weights, and the batch with memory."
             ) from error
+        if not np.isfinite(result).all():
+            raise EngineError(
+                "the model gave a logit that is not a finite number; check its weights and precision."
+            )
+        return result
 
     def _check(self, batch: Batch) -> None:
         """Refuse what would read past an embedding table, which on a GPU ends the process."""
@@ -131,88 +122,14 @@ class TorchBackend:
             )
 
 
-class _Bert:
-    """Embeddings, encoder layers, pooler and classifier over a table of weights by their stored names."""
+def read_config(directory: Path) -> BertConfig:
+    """Read `config.json` of a model directory.
 
-    def __init__(self, config: BertConfig, weights: Weights) -> None:
-        self._embeddings = {name: weights[f"bert.embeddings.{name}.weight"] for name in _EMBEDDINGS}
-        self._norm = _LayerNorm(weights, "bert.embeddings.LayerNorm", config.layer_norm_eps)
-        self._layers = [_Layer(config, weights, index) for index in range(config.num_hidden_layers)]
-        self._pooler = _Linear(weights, "bert.pooler.dense")
-        self._classifier = _Linear(weights, "classifier")
-
-    def __call__(self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        words = functional.embedding(input_ids, self._embeddings["word_embeddings"])
-        types = functional.embedding(token_type_ids, self._embeddings["token_type_embeddings"])
-        positions = self._embeddings["position_embeddings"][: input_ids.shape[1]]
-        hidden = self._norm(words + types + positions)
-        mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
-        for layer in self._layers[:-1]:
-            hidden = layer(hidden, hidden, mask)
-        first = self._layers[-1](hidden[:, :1], hidden, mask)[:, 0]
-        return self._classifier(torch.tanh(self._pooler(first)))
-
-
-_EMBEDDINGS = ("word_embeddings", "token_type_embeddings", "position_embeddings")
-
-
-class _Layer:
-    """One encoder layer: self-attention and feed-forward, each followed by residual and layer norm."""
-
-    def __init__(self, config: BertConfig, weights: Weights, index: int) -> None:
-        prefix = f"bert.encoder.layer.{index}"
-        names = [f"{prefix}.attention.self.{name}" for name in ("query", "key", "value")]
-        self._heads = config.num_attention_heads
-        self._weight = torch.cat([weights[f"{name}.weight"] for name in names])
-        self._bias = torch.cat([weights[f"{name}.bias"] for name in names])
-        self._project = _Linear(weights, f"{prefix}.attention.output.dense")
-        self._attention_norm = _LayerNorm(
-            weights, f"{prefix}.attention.output.LayerNorm", config.layer_norm_eps
-        )
-        self._up = _Linear(weights, f"{prefix}.intermediate.dense")
-        self._down = _Linear(weights, f"{prefix}.output.dense")
-        self._norm = _LayerNorm(weights, f"{prefix}.output.LayerNorm", config.layer_norm_eps)
-        self._activation = _ACTIVATIONS[config.hidden_act]
-
-    def __call__(self, rows: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """Compute the layer for `rows` (batch, n, hidden), attending to `hidden` (batch, seq, hidden)."""
-        attended = self._attention_norm(self._project(self._attend(rows, hidden, mask)) + rows)
-        return self._norm(self._down(self._activation(self._up(attended))) + attended)
-
-    def _attend(self, rows: Tensor, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        width = hidden.shape[-1]
-        if rows is hidden:
-            query, key, value = functional.linear(hidden, self._weight, self._bias).chunk(3, dim=-1)
-        else:
-            query = functional.linear(rows, self._weight[:width], self._bias[:width])
-            key, value = functional.linear(hidden, self._weight[width:], self._bias[width:]).chunk(2, dim=-1)
-        mixed = functional.scaled_dot_product_attention(
-            self._split(query), self._split(key), self._split(value), attn_mask=mask
-        )
-        return mixed.transpose(1, 2).flatten(2)
-
-    def _split(self, tensor: Tensor) -> Tensor:
-        """(batch, n, hidden) → (batch, heads, n, hidden / heads)."""
-        return tensor.view(*tensor.shape[:2], self._heads, -1).transpose(1, 2)
-
-
-class _Linear:
-    def __init__(self, weights: Weights, name: str) -> None:
-        self._weight, self._bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-
-    def __call__(self, hidden: Tensor) -> Tensor:
-        return functional.linear(hidden, self._weight, self._bias)
-
-
-class _LayerNorm:
-    def __init__(self, weights: Weights, name: str, eps: float) -> None:
-        self._weight, self._bias, self._eps = weights[f"{name}.weight"], weights[f"{name}.bias"], eps
-
-    def __call__(self, hidden: Tensor) -> Tensor:
-        return functional.layer_norm(hidden, self._weight.shape, self._weight, self._bias, self._eps)
-
-
-def _read_config(directory: Path) -> BertConfig:
+    Raises
+    ------
+    BackendError
+        It cannot be read or describes no BERT.
+    """
     path = directory / "config.json"
     try:
         fields: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -236,6 +153,29 @@ def _read_weights(path: Path) -> Weights:
 
 def _placed(weights: Weights, device: torch.device, dtype: torch.dtype) -> Weights:
     return {name: weight.to(device, dtype) for name, weight in weights.items()}
+
+
+def _is_bf16_fast(config: BertConfig, device: torch.device) -> bool:
+    """Tell whether this machine multiplies matrices faster in bf16: without such units it takes much longer.
+
+    A processor is asked by trying, the shortest of a few products each; GPUs of the last years all have them.
+    """
+    if device.type != "cpu":
+        return True
+    width = config.hidden_size
+    seconds = {}
+    with torch.inference_mode():
+        for dtype in _DTYPES.values():
+            linear = Linear(torch.ones(4 * width, width, dtype=dtype), torch.ones(4 * width, dtype=dtype))
+            hidden = torch.ones(128, width, dtype=dtype)
+            seconds[dtype] = min(_seconds(linear, hidden) for _ in range(_TRIALS))
+    return seconds[torch.bfloat16] < seconds[torch.float32]
+
+
+def _seconds(linear: Linear, hidden: torch.Tensor) -> float:
+    started = time.perf_counter()
+    linear(hidden)
+    return time.perf_counter() - started
 
 
 def _device(name: str) -> torch.device:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from runtime.batching import Cost
 from runtime.classifier import Classifier, Prediction
 from runtime.errors import DigestError, EngineError, InputError, ManifestError, ModelError, ProbeError
 from runtime.manifest import MANIFEST_NAME, digest_files
@@ -91,7 +92,26 @@ def test_warm_up_runs_the_longest_input(classifier: Classifier) -> None:
     counting = Counting(classifier.backend.logits)
     Classifier(classifier.manifest, classifier.tokenizer, counting).warm_up()
     assert max(counting.lengths) == classifier.manifest.max_length
-    assert min(counting.lengths) == 3
+    assert min(counting.lengths) == 16
+
+
+def test_warm_up_replaces_the_guessed_cost_by_a_measured_one(classifier: Classifier) -> None:
+    fresh = Classifier(classifier.manifest, classifier.tokenizer, classifier.backend)
+    assert fresh.cost == Cost()
+    fresh.warm_up()
+    assert fresh.cost != Cost()
+    assert fresh.cost(100, 50) > 0
+
+
+def test_encodings_are_predicted_as_their_texts_are(classifier: Classifier) -> None:
+    encodings = classifier.encode(TEXTS)
+    assert classifier.predict(encodings) == classifier.predict(TEXTS)
+    mixed = [encodings[0], *TEXTS[1:3], *encodings[3:]]
+    np.testing.assert_allclose(classifier.logits(mixed), classifier.logits(TEXTS), atol=1e-6)
+
+
+def test_what_computes_is_told(classifier: Classifier) -> None:
+    assert classifier.compute.startswith("fp32 on cpu")
 
 
 def test_what_is_no_text_is_refused(classifier: Classifier) -> None:

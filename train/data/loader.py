@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from train.config import Recipe
+from train.config import Recipe, Split
 from train.data.labels import check_known, label_names
 from train.data.rows import Row, read_rows
 from train.data.split import stratified_split
@@ -42,11 +41,12 @@ def load_splits(recipe: Recipe) -> Splits:
     return Splits(train, dev, test, labels)
 
 
-def load_rows(recipe: Recipe, split: Literal["dev", "test"], labels: Sequence[str]) -> list[Row]:
-    """Read dev or test rows for a model with these labels; dev may be the part kept from train."""
-    if split == "dev" and recipe.data.dev is None:
+def load_rows(recipe: Recipe, split: Split, labels: Sequence[str]) -> list[Row]:
+    """Read the rows of one split for a model with these labels; dev may be the part kept from train."""
+    if split != "test" and recipe.data.dev is None:
         rows = read_rows(recipe.data, "train")
-        rows = stratified_split(rows, recipe.data.dev_fraction, recipe.finetune.seed)[1]
+        parts = stratified_split(rows, recipe.data.dev_fraction, recipe.finetune.seed)
+        rows = parts[split == "dev"]
     else:
         rows = read_rows(recipe.data, split)
     check_known(rows, labels)

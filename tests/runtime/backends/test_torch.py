@@ -116,11 +116,31 @@ def test_neighbours_do_not_change_logits(backend: TorchBackend, length: int, nei
     np.testing.assert_allclose(backend.logits(together)[:1], backend.logits(alone), atol=2e-5)
 
 
-def test_bf16_stays_near_fp32(model_dir: Path, backend: TorchBackend) -> None:
+def test_bf16_stays_near_fp32(
+    model_dir: Path, backend: TorchBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.backends.torch._is_bf16_fast", lambda config, device: True)
     batch = random_batch([4, 9, 31], seed=3)
     half = TorchBackend(model_dir, BackendOptions(precision="bf16")).logits(batch)
     full = backend.logits(batch)
     assert 0 < np.abs(half - full).max() < 0.1 * np.abs(full).max()
+
+
+def test_a_bias_of_another_size_is_refused_before_anything_reads_past_it(tmp_path: Path) -> None:
+    write_model(tmp_path)
+    change_weights(tmp_path, lambda weights: weights.update({"classifier.bias": torch.zeros(3)}))
+    with pytest.raises(BackendError, match=r"shape \(5, 24\) has a bias of \(3,\)"):
+        TorchBackend(tmp_path, FP32)
+
+
+def test_bf16_computes_in_fp32_where_that_is_faster(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = {torch.float32: 1.0, torch.bfloat16: 2.0}
+    monkeypatch.setattr("runtime.backends.torch._seconds", lambda linear, hidden: times[hidden.dtype])
+    slow = TorchBackend(model_dir, BackendOptions(precision="bf16"))
+    assert slow.compute.startswith("fp32 on cpu")
+    times[torch.bfloat16] = 0.5
+    fast = TorchBackend(model_dir, BackendOptions(precision="bf16"))
+    assert fast.compute.startswith("bf16 on cpu")
 
 
 def test_threads_are_set_for_the_process(model_dir: Path) -> None:
@@ -158,7 +178,7 @@ def test_a_missing_weight_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "rows"),
-    [("classifier", 7), ("bert.pooler.dense", 7), ("bert.embeddings.token_type_embeddings", 1)],
+    [("classifier", 5), ("bert.pooler.dense", 24), ("bert.embeddings.token_type_embeddings", 1)],
 )
 def test_weights_that_do_not_fit_each_other_are_the_engines_failure(
     tmp_path: Path, name: str, rows: int
