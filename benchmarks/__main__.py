@@ -1,4 +1,12 @@
-"""Runs one benchmark: `python -m benchmarks [NAME] [options]`; each prints a table and writes JSON."""
+"""Runs one benchmark: `python -m benchmarks [NAME] [options]`; each prints tables and writes JSON.
+
+all         engines and HTTP services beside baselines, with a plot; what runs without a name
+http        services on HTTP
+engine      engines without HTTP, beside the ceiling
+dispatcher  the service with each of its dispatchers
+ceiling     matrix products alone
+accuracy    training on public data
+"""
 
 from __future__ import annotations
 
@@ -10,21 +18,28 @@ from collections.abc import Sequence
 from loadtests.thresholds import nearest
 
 BENCHMARKS: dict[str, str] = {
-    "http": "benchmarks.serving",
-    "accuracy": "benchmarks.accuracy",
+    "all": "benchmarks.suite:everything",
+    "http": "benchmarks.suite:http",
+    "engine": "benchmarks.suite:engines",
+    "dispatcher": "benchmarks.dispatcher:main",
+    "ceiling": "benchmarks.ceiling:main",
+    "accuracy": "benchmarks.accuracy:main",
 }
-"""Name on the command line → module whose `main(arguments)` returns an exit status."""
-DEFAULT = "http"
+"""Name on the command line → `module:function`, which takes the arguments and returns an exit status."""
+DEFAULT = "all"
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the benchmark that the first argument names, `DEFAULT` when it names none."""
+    if argv and argv[0] in ("-h", "--help"):
+        print(__doc__)
+        return 0
     name, arguments = (argv[0], argv[1:]) if argv and not argv[0].startswith("--") else (DEFAULT, argv)
     if name not in BENCHMARKS:
         print(f"no benchmark is called {name!r}; {nearest(name, BENCHMARKS)}", file=sys.stderr)
         return 2
-    module = importlib.import_module(BENCHMARKS[name])
-    status: int = module.main(arguments)
+    module, _, function = BENCHMARKS[name].partition(":")
+    status: int = getattr(importlib.import_module(module), function)(arguments)
     return status
 
 

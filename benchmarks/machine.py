@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 # The instruction sets that decide how fast fp32, bf16 and int8 matrix products are.
@@ -22,6 +22,7 @@ _FLAGS = (
     "bf16",
     "sve",
 )
+_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def describe(packages: Iterable[str]) -> Machine:
     return Machine(
         cpu=_cpu_field("model name") or platform.processor() or platform.machine(),
         flags=[flag for flag in (_cpu_field("flags") or _cpu_field("Features")).split() if flag in _FLAGS],
-        cores=_cores(),
+        cores=cores(),
         load_average=os.getloadavg()[0],
         system=platform.platform(),
         python=platform.python_version(),
@@ -58,9 +59,22 @@ def describe(packages: Iterable[str]) -> Machine:
     )
 
 
-def _cores() -> int:
+def cores(quota_path: Path = _CGROUP_QUOTA) -> int:
+    """Return how many CPUs affinity and cgroup quota allow this process, at least one."""
     affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    allowed = len(affinity(0)) if affinity else os.cpu_count() or 1
+    try:
+        quota, period = quota_path.read_text(encoding="ascii").split()
+    except (OSError, ValueError):  # no cgroup, or not of version 2
+        return allowed
+    return allowed if quota == "max" else max(1, min(allowed, int(quota) // int(period)))
+
+
+def versions_beside(program: Path, packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of packages in the environment whose `bin` folder holds a program."""
+    folders = program.parent.parent.glob("lib/python*/site-packages")
+    found = {each.name: each.version for folder in folders for each in distributions(path=[str(folder)])}
+    return {package: found.get(package, "unknown") for package in packages}
 
 
 def _cpu_field(name: str) -> str:

@@ -1,237 +1,119 @@
-"""The service beside BentoML's documented pattern: same machine, same weights, same texts, in turn.
+"""Contenders on HTTP: requests a second, latencies, processor time and memory; it knows no engine.
 
-Every round starts each contender in turn, warms it up, loads it and stops it; another one begins in the next.
-A ratio is that of two measurements of one round, because machines drift; the table shows medians and ranges.
+Every round starts each contender in turn, asks it for texts with known answers, warms it up, loads it and
+stops it. In the first round it is loaded with fewer connections too: the line of the plot.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from statistics import median
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import httpx
+from benchmarks.clients import CLIENTS, Load, whole_passes
+from benchmarks.servers import SERVERS, Running, Start
+from benchmarks.spread import Spread
 
-from benchmarks import machine, record, texts
-from benchmarks.clients import CLIENTS, Client, ClientError, Load, whole_passes
-from benchmarks.model import LABELS, NAME, SHAPES, Precision, save_in
-from loadtests.server import ServerError, bentoml_server
-from loadtests.table import table
-
-BASELINE = "naive fp32"
-PACKAGES = (
-    *("bentoml", "torch", "transformers", "tokenizers", "numpy", "pydantic", "starlette", "uvicorn"),
-    *("uvloop", "httptools"),
-)
 HEADER = (
-    *("service", "requests/s", "range", "texts/s", "p50 ms", "p95 ms", "ratio", "range", "errors"),
+    *("service", "requests/s", "per core", "per CPU second", "p50 ms", "p95 ms", "MB", "failed"),
     "answers apart",
 )
-COMPARED = 8
-"""Bodies whose answers are compared with the baseline's: that the same is computed is part of the claim."""
-LARGEST_DIFFERENCE = {"fp32": 0.001, "bf16": 0.05}
-"""How far apart two answers may be in probability, by the precision of the model."""
+_DIGITS_BELOW = 100
+_WARM_REQUESTS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Contender:
-    """A service to measure, the precision of its model, and where it is told which model that is."""
+class Plan:
+    """How every server is loaded; `sweep` are further numbers of connections, for the first round."""
 
-    service: str
-    precision: Precision
-    variable: str | None = None
-
-
-CONTENDERS: dict[str, Contender] = {
-    BASELINE: Contender("benchmarks.naive:NaiveClassifier", "fp32", variable="MODEL_PATH"),
-    "service fp32": Contender("service:BertClassifier", "fp32"),
-    "service bf16": Contender("service:BertClassifier", "bf16"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """A load, and the probability of the first label that some texts were answered with."""
-
-    load: Load
-    probabilities: list[float]
-
-
-Round = Mapping[str, Measurement]
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What all contenders share: the store, its models by precision, the bodies, and how they are posted."""
-
-    home: Path
-    models: Mapping[str, Path]
-    bodies: Sequence[bytes]
-    client: Client
+    texts: Sequence[str]
+    texts_per_request: int
+    compared: Sequence[str]
+    client: str
     connections: int
+    sweep: Sequence[int]
+    sweep_seconds: float
     seconds: float
 
-    def run_round(self, number: int) -> Round:
-        """Measure every contender once, another one first in each round."""
-        names = [*CONTENDERS][number % len(CONTENDERS) :] + [*CONTENDERS][: number % len(CONTENDERS)]
-        found = {}
-        for name in names:
-            found[name] = self.measure(CONTENDERS[name])
-            _progress(f"round {number + 1}: {name}: {found[name].load.requests_per_second:.2f} requests/s")
-        return found
 
-    def measure(self, contender: Contender) -> Measurement:
-        """Start the contender, warm it up, load it, stop it."""
-        model = self.models[contender.precision]
-        tag = None if contender.variable else f"{NAME}:{contender.precision}"
-        env = {contender.variable: str(model)} if contender.variable else {}
-        with bentoml_server(contender.service, model=tag, home=self.home, env=env) as server:
-            url = f"{server.url}/classify"
-            probabilities = probabilities_of(url, self.bodies[:COMPARED])
-            whole_passes(url, self.bodies[: self.connections], self.connections, seconds=0)
-            return Measurement(self.client(url, self.bodies, self.connections, self.seconds), probabilities)
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One load with so many connections, and the processor seconds that the server spent on it."""
+
+    connections: int
+    load: Load
+    cpu_seconds: float
 
 
-def main(argv: Sequence[str]) -> int:
-    """Measure all contenders, print the table, write the JSON; status 1 when the comparison is not fair."""
-    options = _parser().parse_args(argv)
-    host = machine.describe(PACKAGES)
-    source, pool = texts.load(options.texts)
-    try:
-        rounds = _rounds(pool, options)
-    except (ClientError, ServerError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(f"{host}\n{_settings(source, options)}\n")
-    print(table(HEADER, [row(name, rounds, options.texts_per_request) for name in CONTENDERS]))
-    content: dict[str, object] = {
-        "machine": asdict(host),
-        "texts": source,
-        "settings": {name: str(value) for name, value in vars(options).items()},
-        "rounds": [{name: asdict(found) for name, found in one.items()} for one in rounds],
-    }
-    print(f"\n{record.write('http', content, options.results)}")
-    flaws = [flaw for name in CONTENDERS for flaw in flaws_of(name, rounds)]
-    for flaw in flaws:
-        print(flaw, file=sys.stderr)
-    return 1 if flaws else 0
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one contender did in one round; the last point is the one that counts."""
+
+    points: list[Point]
+    texts_per_request: int
+    resident_mb: float
+    probabilities: list[float]
+
+    @property
+    def requests_per_second(self) -> float:
+        """Answered requests a second with all connections."""
+        return self.points[-1].load.requests_per_second
+
+    @property
+    def texts_per_second(self) -> float:
+        """Classified texts a second with all connections."""
+        return self.requests_per_second * self.texts_per_request
+
+    @property
+    def requests_per_cpu_second(self) -> float:
+        """Answered requests for each second of processor time of the server, its client not counted."""
+        return self.points[-1].load.requests / self.points[-1].cpu_seconds
 
 
-def _rounds(pool: Sequence[str], options: argparse.Namespace) -> list[Round]:
-    with tempfile.TemporaryDirectory(prefix="benchmark-store-") as folder:
-        home = Path(folder)
-        precisions = sorted({contender.precision for contender in CONTENDERS.values()})
-        bench = Bench(
-            home=home,
-            models={precision: save_in(home, options.shape, precision) for precision in precisions},
-            bodies=texts.bodies(pool, options.texts_per_request),
-            client=CLIENTS[options.client],
-            connections=options.connections,
-            seconds=options.seconds,
-        )
-        return [bench.run_round(number) for number in range(options.rounds)]
+Round = Mapping[str, Found]
 
 
-def probabilities_of(url: str, bodies: Sequence[bytes]) -> list[float]:
-    """Ask for the texts of some bodies and return the probability of the first label for each.
-
-    Raises
-    ------
-    ClientError
-        A request failed.
-    """
-    answers = []
-    with httpx.Client(headers={"Content-Type": "application/json"}, timeout=300) as client:
-        for body in bodies:
-            response = client.post(url, content=body)
-            if response.is_error:
-                raise ClientError(f"{url} answered {response.status_code}: {response.text[:200]}")
-            answers += response.json()
-    return [answer["score"] if answer["label"] == LABELS[0] else 1 - answer["score"] for answer in answers]
+def measure(server: str, start: Start, plan: Plan, *, sweeps: bool) -> Found:
+    """Start a server, ask it for the compared texts, warm it up, load it, stop it."""
+    with SERVERS[server](start) as running:
+        probabilities = running.probabilities(plan.compared)
+        bodies = running.bodies(plan.texts, plan.texts_per_request)
+        whole_passes(running.url, bodies[:_WARM_REQUESTS], plan.connections, seconds=0)
+        loads = [
+            *((count, plan.sweep_seconds) for count in plan.sweep if sweeps),
+            (plan.connections, plan.seconds),
+        ]
+        points = [_load(running, bodies, plan.client, *load) for load in loads]
+        return Found(points, plan.texts_per_request, running.resident_mb(), probabilities)
 
 
-def row(name: str, rounds: Sequence[Round], texts_per_request: int) -> tuple[str, ...]:
-    """Return the cells under `HEADER`: medians over the rounds, ranges, and how far answers are apart."""
-    loads = [one[name].load for one in rounds]
-    rates = [load.requests_per_second for load in loads]
-    ratios = [one[name].load.requests_per_second / one[BASELINE].load.requests_per_second for one in rounds]
+def _load(running: Running, bodies: Sequence[bytes], client: str, connections: int, seconds: float) -> Point:
+    before = running.cpu_seconds()
+    load = CLIENTS[client](running.url, bodies, connections, seconds)
+    return Point(connections, load, running.cpu_seconds() - before)
+
+
+def row(name: str, rounds: Sequence[Round], cores: int, apart: float) -> tuple[str, ...]:
+    """Return the cells under `HEADER`: medians, ranges of the rates, and how far answers are apart."""
+    mine = [one[name] for one in rounds]
+    rates = Spread.of(found.requests_per_second for found in mine)
+    loads = [found.points[-1].load for found in mine]
     return (
         name,
-        f"{median(rates):.2f}",
-        f"{min(rates):.2f}-{max(rates):.2f}",
-        f"{median(rates) * texts_per_request:.2f}",
-        f"{median(load.p50_ms for load in loads):,.0f}",
-        f"{median(load.p95_ms for load in loads):,.0f}",
-        f"{median(ratios):.2f}",
-        f"{min(ratios):.2f}-{max(ratios):.2f}",
-        str(sum(load.errors for load in loads)),
-        f"{apart(name, rounds):.4f}",
+        rates.cell(_digits(rates)),
+        f"{rates.median / cores:,.{_digits(rates)}f}",
+        f"{Spread.of(found.requests_per_cpu_second for found in mine).median:,.{_digits(rates)}f}",
+        f"{Spread.of(load.p50_ms for load in loads).median:,.0f}",
+        f"{Spread.of(load.p95_ms for load in loads).median:,.0f}",
+        f"{Spread.of(found.resident_mb for found in mine).median:,.0f}",
+        str(failed(name, rounds)),
+        f"{apart:.4f}",
     )
 
 
-def apart(name: str, rounds: Sequence[Round]) -> float:
-    """Return the largest difference between a probability of this contender and of the baseline."""
-    return max(
-        abs(here - there)
-        for one in rounds
-        for here, there in zip(one[name].probabilities, one[BASELINE].probabilities, strict=True)
-    )
+def failed(name: str, rounds: Sequence[Round]) -> int:
+    """Return how many requests of a contender failed, in all loads."""
+    return sum(point.load.errors for one in rounds for point in one[name].points)
 
 
-def flaws_of(name: str, rounds: Sequence[Round]) -> Iterator[str]:
-    """Say what makes the figures of a contender worthless: failed requests, or other answers."""
-    errors = sum(one[name].load.errors for one in rounds)
-    if errors:
-        yield f"{name}: {errors} requests failed; its figures do not count."
-    allowed, found = LARGEST_DIFFERENCE[CONTENDERS[name].precision], apart(name, rounds)
-    if found > allowed:
-        yield f"{name}: answers differ from those of {BASELINE} by {found:.4f}, {allowed} is allowed."
-
-
-def _settings(source: str, options: argparse.Namespace) -> str:
-    return (
-        f"BERT-{options.shape} with random weights, {options.texts} texts ({source}), "
-        f"{options.texts_per_request} a request, {options.connections} connections, client {options.client}, "
-        f"{options.rounds} rounds of at least {options.seconds:g} s"
-    )
-
-
-def _progress(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks http", description=(__doc__ or "").partition("\n")[0]
-    )
-    parser.add_argument("--rounds", type=_positive, default=3, help="default: %(default)s")
-    parser.add_argument(
-        "--seconds", type=float, default=30.0, help="least time of a load; default: %(default)g"
-    )
-    parser.add_argument(
-        "--connections", type=_positive, default=32, help="open requests; default: %(default)s"
-    )
-    parser.add_argument(
-        "--texts", type=_positive, default=128, help="texts of one pass; default: %(default)s"
-    )
-    parser.add_argument("--texts-per-request", type=_positive, default=1, help="default: %(default)s")
-    parser.add_argument(
-        "--client",
-        choices=list(CLIENTS),
-        default="whole-passes",
-        help="whole-passes posts all texts equally often, wrk for a fixed time; default: %(default)s",
-    )
-    parser.add_argument("--shape", choices=list(SHAPES), default="base", help="default: BERT-%(default)s")
-    parser.add_argument("--results", type=Path, default=record.FOLDER, help="default: %(default)s")
-    return parser
-
-
-def _positive(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a positive number.")
-    return number
+def _digits(rates: Spread) -> int:
+    return 1 if rates.median < _DIGITS_BELOW else 0

@@ -1,16 +1,31 @@
-"""The texts that serving benchmarks post; it knows no server."""
+"""The texts that are measured and posted, by length; it knows no engine and no server."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.corpus import generate
 from loadtests.server import ROOT
 
 CHNSENTICORP = ROOT.parent / "shared" / "data" / "chnsenticorp" / "test.tsv"
+REVIEWS, SHORT, LONG, MIX = "reviews", "short", "long", "mix"
+SHORT_TOKENS = 32
+LONG_TOKENS = 512
+MIX_PERIOD = 10
+"""One text in so many is long in the mix; the others are short."""
+_SPECIAL_TOKENS = 2  # [CLS] and [SEP]
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Texts of one kind of length, told apart by its name."""
+
+    name: str
+    texts: list[str]
 
 
 def load(count: int, path: Path = CHNSENTICORP) -> tuple[str, list[str]]:
@@ -26,7 +41,40 @@ def load(count: int, path: Path = CHNSENTICORP) -> tuple[str, list[str]]:
     return str(path), [reviews[index % len(reviews)] for index in range(count)]
 
 
+def uniform(count: int, tokens: int, seed: int = 0) -> list[str]:
+    """Return `count` texts of exactly `tokens` tokens: Chinese characters, of which BERT makes one each."""
+    characters = _characters(seed)
+    length = tokens - _SPECIAL_TOKENS
+    return ["".join(next(characters) for _ in range(length)) for _ in range(count)]
+
+
+def mix(short: Sequence[str], long: Sequence[str]) -> list[str]:
+    """Put a long text behind every nine short ones, while there are so many of both."""
+    per_long = MIX_PERIOD - 1
+    blocks = min(len(short) // per_long, len(long))
+    return [
+        text
+        for block in range(blocks)
+        for text in (*short[block * per_long : (block + 1) * per_long], long[block])
+    ]
+
+
+def workloads(reviews: Sequence[str]) -> list[Workload]:
+    """Return reviews, short and long texts and their mix: a pass costs about the same number of tokens."""
+    short = uniform(max(MIX_PERIOD - 1, len(reviews)), SHORT_TOKENS)
+    long = uniform(max(1, len(reviews) // 8), LONG_TOKENS, seed=1)
+    kinds = {REVIEWS: list(reviews), SHORT: short, LONG: long, MIX: mix(short, long)}
+    return [Workload(name, texts) for name, texts in kinds.items()]
+
+
 def bodies(texts: Sequence[str], per_request: int) -> list[bytes]:
     """Return the JSON bodies that together ask for all texts once."""
     chunks = (texts[start : start + per_request] for start in range(0, len(texts), per_request))
     return [json.dumps({"texts": chunk}, ensure_ascii=False).encode() for chunk in chunks]
+
+
+def _characters(seed: int) -> Iterator[str]:
+    while True:
+        for review in generate(64, seed):
+            yield from (character for character in review if "\u4e00" <= character <= "\u9fff")
+        seed += 2  # short and long texts start from different ones

@@ -1,21 +1,21 @@
-"""Contenders are measured in turn and on equal terms, and a comparison that is not fair is refused."""
+"""A server is compared, warmed up, then loaded, with fewer connections only where that is asked for."""
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import serving
-from benchmarks.clients import ClientError, Load
-from benchmarks.serving import BASELINE, CONTENDERS, HEADER, Bench, Measurement, Round
-from benchmarks.texts import bodies
+from benchmarks import servers, serving, texts
+from benchmarks.clients import CLIENTS, Load
+from benchmarks.model import REFERENCE
+from benchmarks.servers import Running, Start
+from benchmarks.serving import HEADER, Found, Plan, Point
 
 if TYPE_CHECKING:
     from tests.loadtests.conftest import StandIn
@@ -23,108 +23,69 @@ if TYPE_CHECKING:
 LOAD = Load(requests=100, errors=0, seconds=10, p50_ms=20.4, p95_ms=1_200)
 
 
-def rounds(*rates: dict[str, int]) -> list[Round]:
-    return [
-        {name: Measurement(replace(LOAD, requests=rate), [0.25]) for name, rate in one.items()}
-        for one in rates
-    ]
-
-
 @pytest.fixture
-def started(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Replace real servers by the stand-in and return what was asked for, in order."""
-    calls: list[dict[str, Any]] = []
+def loads(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float]]:
+    """Serve the stand-in, count nothing, and return the connections and seconds of each load."""
+    asked: list[tuple[int, float]] = []
 
     @contextmanager
-    def server(service: str, **options: object) -> Iterator[SimpleNamespace]:
-        calls.append({"service": service, **options})
-        yield SimpleNamespace(url=stand_in.url)
+    def service(_: Start) -> Iterator[Running]:
+        yield Running(stand_in.url, os.getpid(), texts.bodies, servers.our_answers)
 
-    monkeypatch.setattr(serving, "bentoml_server", server)
-    return calls
+    def client(_url: str, _bodies: Sequence[bytes], connections: int, seconds: float) -> Load:
+        asked.append((connections, seconds))
+        return LOAD
 
-
-def bench(tmp_path: Path) -> Bench:
-    def client(_url: str, bodies: Sequence[bytes], connections: int, seconds: float) -> Load:
-        return replace(LOAD, requests=len(bodies) * connections, seconds=seconds)
-
-    models = {"fp32": tmp_path / "fp32", "bf16": tmp_path / "bf16"}
-    return Bench(tmp_path, models, bodies(["好", "坏"], 1), client, connections=2, seconds=5)
+    monkeypatch.setitem(servers.SERVERS, "service", service)
+    monkeypatch.setitem(CLIENTS, "wrk", client)
+    return asked
 
 
-def test_each_contender_is_started_with_its_model(
-    started: list[dict[str, Any]], tmp_path: Path, stand_in: StandIn
+PLAN = Plan(
+    texts=[f"第{number}条" for number in range(20)],
+    texts_per_request=2,
+    compared=["甲", "乙"],
+    client="wrk",
+    connections=8,
+    sweep=(1, 4),
+    sweep_seconds=2,
+    seconds=5,
+)
+
+
+@pytest.mark.parametrize(("sweeps", "expected"), [(True, [(1, 2), (4, 2), (8, 5)]), (False, [(8, 5)])])
+def test_the_last_load_has_all_connections(
+    sweeps: bool, expected: list[tuple[int, float]], loads: list[tuple[int, float]], stand_in: StandIn
 ) -> None:
-    found = bench(tmp_path).run_round(0)
-    assert list(found) == list(CONTENDERS)
-    assert all(measurement.load.requests == 4 for measurement in found.values())
-    assert all(measurement.probabilities == pytest.approx([0.1, 0.1]) for measurement in found.values())
-    assert [call["env"] for call in started] == [{"MODEL_PATH": str(tmp_path / "fp32")}, {}, {}]
-    assert [call["model"] for call in started] == [None, "bert-classifier:fp32", "bert-classifier:bf16"]
-    # Compared one by one, then warmed up all at once, before the client's own load.
-    assert len(stand_in.asked) == len(CONTENDERS) * 4
+    found = serving.measure("service", Start(Path(), REFERENCE, Path()), PLAN, sweeps=sweeps)
+    assert loads == expected
+    assert [point.connections for point in found.points] == [connections for connections, _ in expected]
+    assert found.probabilities == pytest.approx([0.1, 0.1])
+    # Compared one by one, then warmed up with every text once, before the load.
+    assert stand_in.asked[:2] == [["甲"], ["乙"]]
+    assert sorted(text for asked in stand_in.asked[2:] for text in asked) == sorted(PLAN.texts)
 
 
-@pytest.mark.usefixtures("started")
-def test_another_contender_begins_in_each_round(tmp_path: Path) -> None:
-    beginners = [next(iter(bench(tmp_path).run_round(number))) for number in range(len(CONTENDERS) + 1)]
-    assert beginners == [*CONTENDERS, BASELINE]
+def one(requests: int, errors: int = 0) -> Found:
+    load = replace(LOAD, requests=requests, errors=errors)
+    return Found([Point(1, replace(LOAD, errors=1), 1.0), Point(8, load, 4.0)], 2, 600.0, [0.25])
 
 
-def test_a_row_has_medians_ranges_and_ratios_within_rounds() -> None:
-    found = rounds(
-        {BASELINE: 10, "service fp32": 40},
-        {BASELINE: 20, "service fp32": 60},
-        {BASELINE: 30, "service fp32": 60},
-    )
-    cells = serving.row("service fp32", found, texts_per_request=2)
-    assert cells == (
-        *("service fp32", "6.00", "4.00-6.00", "12.00", "20", "1,200", "3.00", "2.00-4.00", "0", "0.0000"),
-    )
-    assert len(cells) == len(HEADER)
+def test_a_row_has_medians_and_ranges_of_the_last_load() -> None:
+    rounds = [{"a": one(40)}, {"a": one(60)}, {"a": one(50, errors=3)}]
+    cells = dict(zip(HEADER, serving.row("a", rounds, 2, 0.01), strict=True))
+    assert cells == {
+        "service": "a",
+        "requests/s": "5.0 (4.0-6.0)",
+        "per core": "2.5",
+        "per CPU second": "12.5",
+        "p50 ms": "20",
+        "p95 ms": "1,200",
+        "MB": "600",
+        "failed": "6",
+        "answers apart": "0.0100",
+    }
 
 
-def test_failed_requests_and_other_answers_are_flaws() -> None:
-    (fair,) = rounds({BASELINE: 10, "service fp32": 10, "service bf16": 10})
-    assert [flaw for name in CONTENDERS for flaw in serving.flaws_of(name, [fair])] == []
-    failed = {**fair, BASELINE: Measurement(replace(LOAD, errors=3), [0.25])}
-    assert list(serving.flaws_of(BASELINE, [fair, failed])) == [
-        "naive fp32: 3 requests failed; its figures do not count."
-    ]
-    other = {**fair, "service fp32": Measurement(LOAD, [0.26]), "service bf16": Measurement(LOAD, [0.26])}
-    assert list(serving.flaws_of("service fp32", [other])) == [
-        "service fp32: answers differ from those of naive fp32 by 0.0100, 0.001 is allowed."
-    ]
-    assert list(serving.flaws_of("service bf16", [other])) == []
-
-
-def test_probabilities_are_those_of_the_first_label(stand_in: StandIn) -> None:
-    stand_in.result = {"label": "负面", "score": 0.75}
-    assert serving.probabilities_of(stand_in.url, bodies(["a", "b", "c"], 2)) == [0.75] * 3
-    stand_in.result = {"label": "正面", "score": 0.75}
-    assert serving.probabilities_of(stand_in.url, bodies(["a"], 1)) == [0.25]
-
-
-def test_a_refused_warm_up_ends_the_benchmark(stand_in: StandIn) -> None:
-    stand_in.status = 503
-    with pytest.raises(ClientError, match="answered 503"):
-        serving.probabilities_of(stand_in.url, bodies(["a"], 1))
-
-
-def test_a_wrong_option_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        serving.main(["--rounds", "0"])
-    assert caught.value.code == 2
-    assert "0 is not a positive number" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_the_whole_benchmark_runs_at_tiny_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--shape", "tiny", "--rounds", "1", "--seconds", "0", "--texts", "8", "--connections", "4"]
-    assert serving.main([*options, "--results", str(tmp_path)]) == 0
-    printed = capsys.readouterr().out
-    assert all(name in printed for name in CONTENDERS)
-    (path,) = tmp_path.iterdir()
-    written = json.loads(path.read_text(encoding="utf-8"))
-    (only,) = written["rounds"]
-    assert {name: found["load"]["requests"] for name, found in only.items()} == dict.fromkeys(CONTENDERS, 8)
+def test_a_text_is_not_a_request() -> None:
+    assert (one(40).requests_per_second, one(40).texts_per_second) == (4.0, 8.0)

@@ -1,11 +1,15 @@
-"""The posted texts are real where they can be, the same every time, and asked for exactly once a pass."""
+"""The measured texts are real where they can be, of the lengths that are said, and the same every time."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import pytest
+
 from benchmarks import texts
+from benchmarks.texts import LONG, LONG_TOKENS, MIX, REVIEWS, SHORT, SHORT_TOKENS
+from runtime.tokenizer import Tokenizer
 
 
 def test_reviews_come_from_the_file_in_a_fixed_order(tmp_path: Path) -> None:
@@ -23,6 +27,27 @@ def test_without_the_file_they_are_generated(tmp_path: Path) -> None:
     assert source == "generated reviews"
     assert len(set(found)) == 5
     assert found == texts.load(5, tmp_path / "none.tsv")[1]
+
+
+@pytest.mark.parametrize("tokens", [SHORT_TOKENS, 30, LONG_TOKENS])
+def test_uniform_texts_have_exactly_so_many_tokens(tokens: int, tiny_model_dir: Path) -> None:
+    found = texts.uniform(40, tokens)
+    lengths = {len(encoding) for encoding in Tokenizer.load(tiny_model_dir, 1024).encode(found)}
+    assert lengths == {tokens}
+    assert len(set(found)) == 40
+    assert found == texts.uniform(40, tokens)
+
+
+def test_every_tenth_text_of_the_mix_is_long() -> None:
+    short, long = [f"s{number}" for number in range(30)], ["l0", "l1", "l2", "l3"]
+    found = texts.mix(short, long)
+    assert found[9::10] == ["l0", "l1", "l2"]
+    assert [text for text in found if text.startswith("s")] == short[:27]
+
+
+def test_there_is_a_workload_of_every_kind() -> None:
+    found = {workload.name: workload.texts for workload in texts.workloads(["好"] * 24)}
+    assert {name: len(each) for name, each in found.items()} == {REVIEWS: 24, SHORT: 24, LONG: 3, MIX: 20}
 
 
 def test_bodies_ask_for_every_text_once() -> None:
