@@ -13,7 +13,14 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deploy.container import check_answers, check_confinement, hardened, stop_under_load, wait_until_ready
+from deploy.container import (
+    check_answers,
+    check_confinement,
+    hardened,
+    stop_under_load,
+    wait_until_ready,
+    worker_memory_mb,
+)
 from deploy.engine import (
     CheckError,
     DeployError,
@@ -35,6 +42,7 @@ class Report:
     image: str
     image_size_mb: float
     ready_seconds: float
+    worker_memory_mb: float
     user_id: str
     requests_in_flight: int
     answered_after_sigterm: int
@@ -61,6 +69,7 @@ def build_run_and_check(engine: Engine, *, memory: str = "2g") -> Report:
     with hardened(engine, image, memory=memory) as container:
         ready_seconds = wait_until_ready(container, started)
         check_answers(container)
+        memory_mb = worker_memory_mb(container)
         user_id = check_confinement(container)
         stop = stop_under_load(container)
     return Report(
@@ -68,6 +77,7 @@ def build_run_and_check(engine: Engine, *, memory: str = "2g") -> Report:
         image=image,
         image_size_mb=round(image_size_bytes(engine, image) / 1e6, 1),
         ready_seconds=round(ready_seconds, 2),
+        worker_memory_mb=round(memory_mb, 1),
         user_id=user_id,
         requests_in_flight=stop.in_flight,
         answered_after_sigterm=stop.answered,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -15,6 +16,10 @@ USER_ID = 1034  # BentoML's user in the image, by number: Kubernetes' runAsNonRo
 READY_TIMEOUT_SECONDS = 300  # a large model on a busy machine proves its probes for a minute
 STOP_TIMEOUT_SECONDS = 60
 NO_CAPABILITIES = "0" * 16
+MEMORY_TEXTS = 8  # 4,000 tokens, which a large model on a slow machine still answers in time
+# BentoML's worker processes by their command line; the bracket keeps grep from finding itself.
+WORKERS = "grep -la '[_]bentoml_impl.worker' /proc/[0-9]*/cmdline"
+_RESIDENT = re.compile(r"^VmRSS:\s+(\d+) kB$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,16 @@ def check_answers(container: Container) -> None:
         raise CheckError(f"/classify did not label two texts: {predictions}")
     if traffic.metric(container.url, "request_total", endpoint="/classify") < 1:
         raise CheckError("/metrics does not count the request to /classify")
+
+
+def worker_memory_mb(container: Container) -> float:
+    """Return the resident memory of the largest worker after a request of long texts, in MB."""
+    traffic.classify(container.url, traffic.long_texts(MEMORY_TEXTS))
+    statuses = container.executes("sh", "-c", f"cat $({WORKERS} | sed s/cmdline$/status/)")
+    sizes = [int(kilobytes) for kilobytes in _RESIDENT.findall(statuses)]
+    if not sizes:
+        raise CheckError(f"no process of the container is a worker of BentoML:\n{container.log_tail()}")
+    return max(sizes) * 1024 / 1e6
 
 
 def check_confinement(container: Container) -> str:

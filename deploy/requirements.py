@@ -1,4 +1,4 @@
-"""`python -m deploy.requirements`: pins everything that serving installs, for the image; it installs nothing.
+"""`python -m deploy.requirements`: pins what the image installs, for each engine; it installs nothing.
 
 Names come from the installed packages, followed from the dependencies in pyproject.toml; versions come from
 constraints.txt.
@@ -16,10 +16,9 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-HEADER = """\
-# What the image installs: the serving dependencies of pyproject.toml and what they need, pinned as in
-# constraints.txt. Made by `python -m deploy.requirements > deploy/requirements.txt`; a test compares the two.
-"""
+ENGINES = ("torch", "openvino")
+"""The extras of pyproject.toml of which an image gets one."""
+
 # The image is Linux and Python 3.11, whatever machine makes the list.
 IMAGE_PLATFORM = {
     "sys_platform": "linux",
@@ -40,10 +39,11 @@ def pins(root: Path = ROOT) -> dict[NormalizedName, str]:
     return {canonicalize_name(pin[1]): pin[2] for pin in found if pin}
 
 
-def serving_requirements(root: Path = ROOT) -> list[Requirement]:
-    """Return the dependencies that pyproject.toml names for serving."""
+def serving_requirements(engine: str | None = None, root: Path = ROOT) -> list[Requirement]:
+    """Return the dependencies that pyproject.toml names for serving, whatever the engine or for one."""
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    return [Requirement(line) for line in project["dependencies"]]
+    lines = project["dependencies"] if engine is None else project["optional-dependencies"][engine]
+    return [Requirement(line) for line in lines]
 
 
 def closure(requirements: list[Requirement]) -> set[NormalizedName]:
@@ -69,12 +69,33 @@ def _needed_by(name: NormalizedName) -> list[Requirement]:
     return needed
 
 
-def render(root: Path = ROOT) -> str:
-    """Return the text of deploy/requirements.txt."""
+def list_of(engine: str | None, root: Path = ROOT) -> Path:
+    """Return the file with the pins of every image, or with those that an engine adds."""
+    return root / "deploy" / ("requirements.txt" if engine is None else f"requirements-{engine}.txt")
+
+
+def render(engine: str | None = None, root: Path = ROOT) -> str:
+    """Return the text of the list of every image, or of the list that an engine adds to it."""
+    names = closure(serving_requirements(root=root))
+    what = "every image installs"
+    if engine is not None:
+        names = closure(serving_requirements(engine, root)) - names
+        what = f"the image of a model for {engine} installs besides requirements.txt"
     pinned = pins(root)
-    names = sorted(closure(serving_requirements(root)))
-    return HEADER + "".join(f"{name}=={pinned[name]}\n" for name in names)
+    header = (
+        f"# What {what}, pinned as in constraints.txt.\n"
+        "# Made by `python -m deploy.requirements`; a test compares the two.\n"
+    )
+    return header + "".join(f"{name}=={pinned[name]}\n" for name in sorted(names))
+
+
+def main(root: Path = ROOT) -> None:
+    """Write every list and name it on stdout."""
+    for engine in (None, *ENGINES):
+        path = list_of(engine, root)
+        path.write_text(render(engine, root))
+        sys.stdout.write(f"{path}\n")
 
 
 if __name__ == "__main__":
-    sys.stdout.write(render())
+    main()

@@ -24,6 +24,11 @@ MOST_TEXTS = 32
 LONG_TEXT = "房间很大，隔音也好，可是早餐太简单，服务员的态度也冷淡。" * 18
 
 
+def long_texts(count: int, first: int = 0) -> list[str]:
+    """Return so many long texts, numbered from `first`: no two alike, so that each must be computed."""
+    return [f"{number}号房。{LONG_TEXT}" for number in range(first, first + count)]
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """One answered, refused or lost request; `finished` is on the monotonic clock, status 0 means lost."""
@@ -98,12 +103,13 @@ class Burst:
 def burst(url: str) -> Iterator[Burst]:
     """Send at once as many requests of long texts as keep the service busy for some seconds."""
     started = time.monotonic()
-    classify(url, [LONG_TEXT])
+    classify(url, long_texts(1))
     seconds_per_text = time.monotonic() - started
-    texts = [LONG_TEXT] * max(1, min(MOST_TEXTS, round(REQUEST_SECONDS / seconds_per_text)))
-    count = min(MOST_REQUESTS, 1 + round(BURST_SECONDS / (seconds_per_text * len(texts))))
+    size = max(1, min(MOST_TEXTS, round(REQUEST_SECONDS / seconds_per_text)))
+    count = min(MOST_REQUESTS, 1 + round(BURST_SECONDS / (seconds_per_text * size)))
+    requests = [long_texts(size, first) for first in range(1, 1 + count * size, size)]
     with ThreadPoolExecutor(count) as pool:
-        yield Burst(url, [pool.submit(_timed, url, texts) for _ in range(count)])
+        yield Burst(url, [pool.submit(_timed, url, texts) for texts in requests])
 
 
 def _timed(url: str, texts: list[str]) -> Result:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -19,15 +21,19 @@ from packaging.version import Version
 
 from deploy import requirements
 from deploy.engine import BASE_IMAGE
+from runtime.manifest import MANIFEST_NAME
 
 ROOT = Path(__file__).resolve().parents[1]
+TINY_TAG = "bert-classifier:tiny"
 PINS = requirements.pins()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-DEPENDENCIES = [
+REQUIREMENTS = [
     Requirement(line)
     for lines in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
     for line in lines
 ]
+# An extra may name others of the project's own extras.
+DEPENDENCIES = [requirement for requirement in REQUIREMENTS if requirement.name != PROJECT["name"]]
 # Imported by name, installed as a part of another package, at exactly the version that this one asks for.
 PART_OF = {"pydantic-core": "pydantic", "greenlet": "gevent", "gevent": "locust"}
 
@@ -38,15 +44,36 @@ def tree_of(directory: Path) -> set[str]:
     return {path.relative_to(directory).as_posix() for path in files}
 
 
-@pytest.fixture(scope="session")
-def bento(tiny_model_store: Path) -> Path:
-    """Return the folder of a bento that was built by the real command."""
-    environment = {**os.environ, "BENTOML_HOME": str(tiny_model_store)}
+def build(home: Path, model: str) -> subprocess.CompletedProcess[str]:
+    """Run the real `bentoml build` on a model of a store."""
+    environment = {**os.environ, "BENTOML_HOME": str(home), "CLASSIFIER_MODEL": model}
     command = [sys.executable, "-m", "bentoml", "build", "--output", "tag"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def copy_for(engine: str, store: Path, home: Path) -> Path:
+    """Copy a store's tiny model into another, where its manifest names this engine; return the manifest."""
+    shutil.copytree(store / "models", home / "models")
+    path = home / "models" / TINY_TAG.replace(":", "/") / MANIFEST_NAME
+    path.write_text(json.dumps({**json.loads(path.read_text()), "backend": engine}))
+    return path
+
+
+@pytest.fixture(scope="session", params=requirements.ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Return the engine of the packed model."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def bento(engine: str, tiny_model_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a bento that was built by the real command of a model for this engine."""
+    home = tmp_path_factory.mktemp("home")
+    copy_for(engine, tiny_model_store, home)
+    done = build(home, TINY_TAG)
     assert done.returncode == 0, done.stdout + done.stderr
     name, version = done.stdout.split("__tag__:")[1].strip().split(":")
-    return tiny_model_store / "bentos" / name / version
+    return home / "bentos" / name / version
 
 
 def test_a_bento_holds_the_service_and_the_runtime_and_nothing_else(bento: Path) -> None:
@@ -87,7 +114,7 @@ def test_the_service_imports_from_a_bento_alone(bento: Path) -> None:
 def test_a_bento_names_the_model_that_it_was_built_with(bento: Path) -> None:
     described = yaml.safe_load((bento / "bento.yaml").read_text())
     models = [model["tag"] for service in described["services"] for model in service["models"]]
-    assert models == ["bert-classifier:tiny"]
+    assert models == [TINY_TAG]
     assert described["labels"]["task"] == "text-classification"
 
 
@@ -101,22 +128,69 @@ def test_the_image_starts_small_and_installs_no_compiler(bento: Path) -> None:
 def test_the_image_gets_the_cpu_build_of_torch_unless_told_otherwise(bento: Path) -> None:
     dockerfile = (bento / "env/docker/Dockerfile").read_text()
     assert "ARG UV_TORCH_BACKEND=cpu\nENV UV_TORCH_BACKEND=$UV_TORCH_BACKEND" in dockerfile
-    assert dockerfile.index("UV_TORCH_BACKEND") < dockerfile.index("pip install -r")
+    assert dockerfile.index("UV_TORCH_BACKEND") < dockerfile.index("install-engine.sh")
 
 
-def test_the_image_installs_the_pinned_serving_packages(bento: Path) -> None:
-    installed = set((bento / "env/python/requirements.txt").read_text().split("\n"))
-    pinned = set((ROOT / "deploy/requirements.txt").read_text().split("\n"))
-    assert {line for line in installed if line} == {line for line in pinned if line}
+def pinned_in(path: Path) -> dict[str, str]:
+    """Return the packages and versions of a list."""
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    return {line.partition("==")[0]: line.partition("==")[2] for line in lines}
 
 
-def test_the_pins_of_the_image_are_those_of_the_constraints() -> None:
-    text = (ROOT / "deploy/requirements.txt").read_text()
-    assert text == requirements.render(), "run `python -m deploy.requirements > deploy/requirements.txt`"
-    names = {line.partition("==")[0] for line in text.splitlines() if not line.startswith("#")}
-    assert {"bentoml", "torch", "tokenizers", "safetensors", "uvloop", "httptools"} <= names
+def test_the_image_installs_the_pinned_packages_and_the_engine_of_the_model(bento: Path, engine: str) -> None:
+    assert pinned_in(bento / "env/python/requirements.txt") == pinned_in(ROOT / "deploy/requirements.txt")
+    dockerfile = (bento / "env/docker/Dockerfile").read_text()
+    assert f"\nRUN sh ./env/docker/install-engine.sh {engine}\n" in dockerfile
+    assert dockerfile.index("pip install -r") < dockerfile.index("install-engine.sh")
+    for name in ("install-engine.sh", f"requirements-{engine}.txt"):
+        assert (bento / "env/docker" / name).read_text() == (ROOT / "deploy" / name).read_text()
+
+
+def test_the_image_has_no_other_engine(bento: Path, engine: str) -> None:
+    lists = {path.name for path in bento.rglob("requirements*.txt")}
+    assert lists == {"requirements.txt", f"requirements-{engine}.txt"}
+    installed = {name for path in bento.rglob("requirements*.txt") for name in pinned_in(path)}
     assert (
-        names & {"transformers", "datasets", "accelerate", "scikit-learn", "locust", "pytest", "triton"}
+        installed & {"torch", "safetensors", "openvino"}
+        == {
+            "torch": {"torch", "safetensors"},
+            "openvino": {"openvino"},
+        }[engine]
+    )
+
+
+def test_every_file_of_a_model_gets_into_the_image(bento: Path) -> None:
+    assert (bento / ".dockerignore").read_text() == ""
+
+
+def test_a_file_that_the_manifest_does_not_list_stays_out_of_the_image(
+    tiny_model_store: Path, tmp_path: Path
+) -> None:
+    path = copy_for("openvino", tiny_model_store, tmp_path)
+    manifest = json.loads(path.read_text())
+    del manifest["files"]["model.safetensors"]
+    path.write_text(json.dumps(manifest))
+    done = build(tmp_path, TINY_TAG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (ignored,) = tmp_path.glob("bentos/*/*/.dockerignore")
+    assert ignored.read_text() == "models/bert-classifier/tiny/model.safetensors\n"
+
+
+def test_a_model_for_an_engine_without_a_list_is_not_packed(tiny_model_store: Path, tmp_path: Path) -> None:
+    copy_for("tensorrt", tiny_model_store, tmp_path)
+    done = build(tmp_path, TINY_TAG)
+    assert done.returncode != 0
+    assert f"{TINY_TAG} wants the engine 'tensorrt', for which there is no " in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("engine", [None, *requirements.ENGINES], ids=str)
+def test_the_pins_of_the_image_are_those_of_the_constraints(engine: str | None) -> None:
+    path = requirements.list_of(engine)
+    assert path.read_text() == requirements.render(engine), "run `python -m deploy.requirements`"
+    names = set(pinned_in(path))
+    assert (
+        names & {"transformers", "datasets", "accelerate", "scikit-learn", "locust", "nncf", "triton"}
         == set()
     )
 

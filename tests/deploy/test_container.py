@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from contextlib import nullcontext
 from typing import Any
@@ -11,6 +13,8 @@ import pytest
 from deploy import container as container_module
 from deploy import traffic
 from deploy.container import (
+    MEMORY_TEXTS,
+    WORKERS,
     Container,
     check_answers,
     check_confinement,
@@ -18,6 +22,7 @@ from deploy.container import (
     stop_under_load,
     wait_until_ready,
     wait_until_stopped,
+    worker_memory_mb,
 )
 from deploy.engine import CheckError, DeployError
 
@@ -110,6 +115,33 @@ def test_requests_in_flight_must_be_counted(make_engine: Any, service: Any) -> N
     service.metrics = lambda: "other_metric 1\n"
     with pytest.raises(CheckError, match="does not count the request"):
         check_answers(container_of(make_engine({}), service.url))
+
+
+def test_the_memory_is_that_of_the_largest_worker_after_long_texts(make_engine: Any, service: Any) -> None:
+    asked: list[list[str]] = []
+    answer = service.classify
+    service.classify = lambda texts: asked.append(texts) or answer(texts)
+    engine = make_engine(
+        {"exec x sh": "VmPeak:\t  9 kB\nVmRSS:\t  100 kB\nName:\tpython\nVmRSS:\t  500000 kB\n"}
+    )
+    assert worker_memory_mb(container_of(engine, service.url)) == 512.0
+    assert asked == [traffic.long_texts(MEMORY_TEXTS)]
+
+
+def test_a_worker_is_found_by_its_command_line_and_the_search_itself_is_not() -> None:
+    command = [sys.executable, "-c", "input()", "_bentoml_impl.worker.service"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as worker:
+        search = ["sh", "-c", f"echo $$; {WORKERS}"]
+        done = subprocess.run(search, capture_output=True, text=True, check=False)
+        worker.kill()
+    shell, *found = done.stdout.split()
+    assert f"/proc/{worker.pid}/cmdline" in found
+    assert f"/proc/{shell}/cmdline" not in found
+
+
+def test_a_container_without_a_worker_is_refused(make_engine: Any, service: Any) -> None:
+    with pytest.raises(CheckError, match="no process of the container is a worker of BentoML:\nended"):
+        worker_memory_mb(container_of(make_engine({"logs": "ended"}), service.url))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from deploy import __main__ as command_line
 from deploy.__main__ import Report, default_wheels, engine_for, main
 from deploy.engine import CheckError, DeployError, Engine
 
-REPORT = Report("podman", "bert_classifier:abc", 1234.5, 3.2, "1034", 7, 6, 2.5, 0)
+REPORT = Report("podman", "bert_classifier:abc", 1234.5, 3.2, 456.7, "1034", 7, 6, 2.5, 0)
 
 
 @pytest.fixture
@@ -31,7 +31,8 @@ def test_a_report_is_a_table_and_one_json_object(
     written = capsys.readouterr()
     assert json.loads(written.out)["ready_seconds"] == 3.2
     assert "image size mb           1234.5\n" in written.err
-    assert len(written.err.splitlines()) == 9
+    assert "worker memory mb        456.7\n" in written.err
+    assert len(written.err.splitlines()) == 10
 
 
 def test_only_a_checked_image_becomes_the_latest(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:

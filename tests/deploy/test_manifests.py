@@ -67,6 +67,20 @@ def test_every_other_variable_is_the_home_that_can_be_written_to(environment: di
     assert others == {"BENTOML_HOME": "/tmp/bentoml"}
 
 
+@pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+def test_one_worker_takes_the_cpus_that_its_container_may_use(environment: dict[str, str]) -> None:
+    assert Settings.model_fields["workers"].default == 1
+    assert environment[variable("workers")] == "1"
+    assert Settings.model_fields["threads"].default is None
+    assert variable("threads") not in environment
+
+
+def test_a_pod_may_use_whole_cpus_and_all_that_it_asked_for() -> None:
+    resources = pod_container()["resources"]
+    assert resources["limits"]["cpu"] == resources["requests"]["cpu"]
+    assert int(resources["limits"]["cpu"]) >= 1  # a fraction would be throttled: threads are whole
+
+
 def test_compose_runs_as_hardened_as_the_checked_container() -> None:
     service = compose_service()
     assert service["user"] == f"{USER_ID}:{USER_ID}"

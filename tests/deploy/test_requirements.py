@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
 from deploy import requirements
-from deploy.requirements import closure, pins, render, serving_requirements
+from deploy.requirements import ENGINES, closure, list_of, main, pins, render, serving_requirements
+from runtime.backends import BACKENDS
 
 NEEDS = {
     "app": [
@@ -45,9 +48,39 @@ def test_pins_are_read_under_one_spelling() -> None:
     assert len(found) > 140
 
 
-def test_a_pin_stands_for_every_package_in_order() -> None:
-    lines = [line for line in render().splitlines() if not line.startswith("#")]
-    assert lines == sorted(lines, key=lambda line: line.partition("==")[0])
-    names = {line.partition("==")[0] for line in lines}
-    assert {requirement.name for requirement in serving_requirements()} <= names
-    assert f"bentoml=={requirements.pins()['bentoml']}" in lines
+def names_of(engine: str | None) -> list[str]:
+    """Return the packages of a list, in its order."""
+    lines = [line for line in render(engine).splitlines() if not line.startswith("#")]
+    assert all(line.count("==") == 1 for line in lines)
+    return [line.partition("==")[0] for line in lines]
+
+
+@pytest.mark.parametrize("engine", [None, *ENGINES])
+def test_a_pin_stands_for_every_package_in_order(engine: str | None) -> None:
+    names = names_of(engine)
+    assert names == sorted(names)
+    assert {requirement.name for requirement in serving_requirements(engine)} <= set(names)
+
+
+def test_an_engine_is_only_in_its_own_list() -> None:
+    assert {"bentoml", "tokenizers", "numpy"} <= set(names_of(None))
+    lists = {engine: set(names_of(engine)) for engine in (None, *ENGINES)}
+    assert {engine for engine, names in lists.items() if "torch" in names} == {"torch"}
+    assert {engine for engine, names in lists.items() if "safetensors" in names} == {"torch"}
+    assert {engine for engine, names in lists.items() if "openvino" in names} == {"openvino"}
+
+
+def test_every_backend_has_its_list() -> None:
+    assert set(ENGINES) == set(BACKENDS)
+
+
+def test_the_lists_are_written_where_images_are_built_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "deploy").mkdir()
+    for name in ("pyproject.toml", "constraints.txt"):
+        shutil.copy(requirements.ROOT / name, tmp_path)
+    main(tmp_path)
+    written = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert written == [list_of(engine, tmp_path) for engine in (None, *ENGINES)]
+    assert [path.read_text() for path in written] == [render(engine) for engine in (None, *ENGINES)]

@@ -50,6 +50,17 @@ def test_a_burst_counts_what_the_service_has_in_hand(service: Any, monkeypatch: 
     assert min(result.finished for result in results) > released
 
 
+def test_no_two_texts_of_a_burst_are_alike(service: Any) -> None:
+    # A service that computes what is alike only once would be idle before the signal comes.
+    sent: list[str] = []
+    classify = service.classify
+    service.classify = lambda texts: sent.extend(texts) or classify(texts)
+    with traffic.burst(service.url) as requests:
+        requests.results()
+    assert len(sent) >= 4
+    assert len({text[:32] for text in sent}) == len(sent)
+
+
 def test_lost_answers_are_status_zero(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traffic, "MOST_REQUESTS", 3)
     hold_after_the_first(service)
