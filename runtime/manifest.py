@@ -25,7 +25,9 @@ class Manifest(BaseModel):
     """The contract between training and serving: everything `runtime` needs to know of a model directory.
 
     `labels[i]` names column `i` of the logits. `files` maps every file of the directory except the manifest
-    itself, by its path with forward slashes, to the hexadecimal sha256 of its bytes.
+    itself, by its path with forward slashes, to the hexadecimal sha256 of its bytes. `spare_files` maps those
+    that serving does not read, such as weights for transformers beside those of another engine: they may be
+    missing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +45,7 @@ class Manifest(BaseModel):
     versions: dict[str, str] = Field(default_factory=dict)
     parity: dict[str, float] | None = None
     files: dict[str, str] = Field(default_factory=dict)
+    spare_files: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -89,14 +92,15 @@ class Manifest(BaseModel):
         Raises
         ------
         DigestError
-            No file is recorded, or one is missing, lies outside the directory, cannot be read, or its bytes
-            have changed.
+            No file is recorded, or one that serving needs is missing, or one lies outside the directory,
+            cannot be read, or its bytes have changed.
         ManifestError
             `config.json` names other labels, or the same in another order.
         """
         if not self.files:
             raise DigestError(f"the manifest of {directory} records no file; save the model again.")
-        for name, recorded in self.files.items():
+        there = {name: found for name, found in self.spare_files.items() if (directory / name).exists()}
+        for name, recorded in (self.files | there).items():
             _verify_file(directory, name, recorded)
         self._verify_labels(directory / "config.json")
 

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from itertools import zip_longest
 from pathlib import Path
 
+from runtime.backends import BACKENDS
 from runtime.classifier import Classifier
 from runtime.manifest import Manifest, digest_files
 from runtime.probes import Probe, write_probes
@@ -46,7 +47,10 @@ def finish(directory: Path, manifest: Manifest, dev: Sequence[Row]) -> Manifest:
 
 def record_digests(directory: Path, manifest: Manifest) -> Manifest:
     """Write the manifest with the digests of all other files, and return it."""
-    sealed = manifest.model_copy(update={"files": digest_files(directory)})
+    digests = digest_files(directory)
+    unread = BACKENDS[manifest.backend].unread
+    spare = {name: digests.pop(name) for name in unread if name in digests}
+    sealed = manifest.model_copy(update={"files": digests, "spare_files": spare})
     sealed.write(directory)
     return sealed
 

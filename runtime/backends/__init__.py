@@ -41,16 +41,22 @@ class BackendOptions:
 class Engine:
     """Where an engine's class is, as `module:Class`, and the precisions that it runs.
 
-    The class is called with the model directory and `BackendOptions`.
+    The class is called with the model directory and `BackendOptions`. `unread` names the files of a model
+    directory that others need, and serving with this engine does not.
     """
 
     factory: str
     precisions: tuple[str, ...]
+    unread: tuple[str, ...] = ()
 
 
 BACKENDS: dict[str, Engine] = {
     "torch": Engine("runtime.backends.torch:TorchBackend", ("fp32", "bf16")),
-    "openvino": Engine("runtime.backends.openvino:OpenVinoBackend", ("fp32", "bf16", "int8")),
+    "openvino": Engine(
+        "runtime.backends.openvino:OpenVinoBackend",
+        ("fp32", "bf16", "int8"),
+        unread=("model.safetensors",),
+    ),
 }
 """By the name in the manifest."""
 

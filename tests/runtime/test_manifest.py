@@ -55,6 +55,20 @@ def test_a_missing_manifest_says_what_writes_one(tmp_path: Path) -> None:
         Manifest.read(tmp_path)
 
 
+def test_a_spare_file_may_be_missing_but_not_changed(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"id2label": {"0": "负面", "1": "正面"}}', encoding="utf-8")
+    (tmp_path / "spare.bin").write_bytes(b"weights for others")
+    digests = digest_files(tmp_path)
+    spare = {"spare.bin": digests.pop("spare.bin")}
+    manifest = MANIFEST.model_copy(update={"files": digests, "spare_files": spare})
+    manifest.verify(tmp_path)
+    (tmp_path / "spare.bin").write_bytes(b"others")
+    with pytest.raises(DigestError, match=r"spare\.bin has sha256"):
+        manifest.verify(tmp_path)
+    (tmp_path / "spare.bin").unlink()
+    manifest.verify(tmp_path)
+
+
 def test_digests_cover_every_file_but_the_manifest(tmp_path: Path) -> None:
     (tmp_path / "nested").mkdir()
     (tmp_path / "nested" / "b.bin").write_bytes(b"b")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tokenizers
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import InputError, ManifestError
@@ -111,6 +111,60 @@ def test_truncation_is_told_exactly(tokenizer: Tokenizer, characters: int, trunc
     [encoding] = tokenizer.encode(["测" * characters])
     assert encoding.truncated is truncated
     assert len(encoding) == MAX_LENGTH
+
+
+class Counting:
+    """Stands for the library's tokenizer and counts the characters that it is given."""
+
+    def __init__(self, inner: tokenizers.Tokenizer) -> None:
+        self.inner, self.characters = inner, 0
+
+    def encode(self, text: str) -> tokenizers.Encoding:
+        self.characters += len(text)
+        return self.inner.encode(text)
+
+    def encode_batch_fast(self, texts: list[str]) -> list[tokenizers.Encoding]:
+        self.characters += sum(map(len, texts))
+        return list(self.inner.encode_batch_fast(texts))
+
+
+@pytest.fixture
+def counting(tiny_model_dir: Path) -> tuple[Tokenizer, Counting]:
+    tokenizer = Tokenizer.load(tiny_model_dir, MAX_LENGTH)
+    counter = Counting(tokenizer._backend)
+    tokenizer._backend = counter  # type: ignore[assignment]
+    return tokenizer, counter
+
+
+@pytest.mark.parametrize("unit", ["测", "ab 测, ", "1 "])
+def test_of_a_hostile_text_only_what_is_read_is_tokenised(
+    counting: tuple[Tokenizer, Counting], unit: str
+) -> None:
+    tokenizer, counter = counting
+    hostile = (unit * 1_000_000)[:1_000_000]
+    [found] = tokenizer.encode([hostile])
+    assert counter.characters < 40 * MAX_LENGTH
+    assert found.truncated
+    assert found == tokenizer.encode([hostile[: 50 * MAX_LENGTH]])[0]
+
+
+@given(
+    st.lists(
+        st.sampled_from(["测", "word", "x" * 99, "y" * 101, " ", "é", "12", "[SEP]", "，"]), max_size=300
+    ),
+    st.integers(3, 40),
+)
+@settings(max_examples=80)
+def test_a_beginning_gives_what_the_whole_text_gives(
+    tiny_model_dir: Path, parts: list[str], max_length: int
+) -> None:
+    text = "".join(parts)
+    whole = tokenizers.Tokenizer.from_file(str(tiny_model_dir / "tokenizer.json"))
+    whole.no_padding()
+    whole.enable_truncation(max_length)
+    expected = whole.encode(text)
+    [found] = Tokenizer.load(tiny_model_dir, max_length).encode([text])
+    assert found == Encoding(expected.ids, expected.type_ids, bool(expected.overflowing))
 
 
 def test_a_cut_pair_is_told(tokenizer: Tokenizer) -> None:

@@ -28,15 +28,22 @@ SERVED = [(name, precision) for name, engine in BACKENDS.items() for precision i
 
 @pytest.mark.parametrize(("backend", "precision"), SERVED)
 def test_every_export_is_served_and_loads_with_transformers(
-    run_copy: tuple[Path, RunDirectory], backend: str, precision: str
+    run_copy: tuple[Path, RunDirectory], tmp_path: Path, backend: str, precision: str
 ) -> None:
     path, directory = run_copy
     recipe = read_recipe(path, [f"export.backend={backend}", f"export.precision={precision}"])
     assert export.run(recipe) == directory.export
     manifest = Manifest.read(directory.export)
     assert (manifest.backend, manifest.precision) == (backend, precision)
-    served, original = (Classifier.load(folder) for folder in (directory.export, directory.model))
+    assert set(manifest.spare_files) == set(BACKENDS[backend].unread)
+    assert not set(manifest.spare_files) & set(manifest.files)
+    original = Classifier.load(directory.model)
     texts = ["房间很好", "房间太差"]
+    for name in manifest.spare_files:  # as in the image
+        (directory.export / name).rename(tmp_path / name)
+    served = Classifier.load(directory.export)
+    for name in manifest.spare_files:
+        (tmp_path / name).rename(directory.export / name)
     np.testing.assert_allclose(served.predict_proba(texts), original.predict_proba(texts), atol=5e-2)
     model = AutoModelForSequenceClassification.from_pretrained(directory.export)
     assert model.dtype == (torch.bfloat16 if (backend, precision) == ("torch", "bf16") else torch.float32)
