@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -21,15 +22,30 @@ from runtime.api.isolation import Failure, Isolation
 from runtime.api.limits import JsonBody
 from runtime.api.logs import tidy_the_log
 from runtime.api.pages import pages, publish, served_paths
-from runtime.api.schemas import PREDICTIONS, Prediction, TextInput, check_pairs, classify_request
+from runtime.api.schemas import (
+    PREDICTIONS,
+    Answer,
+    Prediction,
+    TextInput,
+    check_pairs,
+    classify_request,
+)
 from runtime.api.settings import read_settings
+from runtime.dispatcher import Dispatcher, application
 from runtime.errors import ModelError, SettingsError
-from runtime.manifest import Manifest
+from runtime.manifest import MANIFEST_NAME, Manifest
+from runtime.pipeline import Work
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.responses import Response
     from starlette.types import ASGIApp
+
+    from runtime.tokenizer import Encoding
+
+# `bentoml build` reads it in the checkout; a Bento and its image have no such folder.
+DEPLOY = Path(__file__).with_name("deploy")
+INSTALL_ENGINE = DEPLOY / "install-engine.sh"
 
 try:
     SETTINGS = read_settings()
@@ -64,7 +80,11 @@ class Service(bentoml.Service):
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """Return the application of one worker."""
         tidy_the_log()
-        app: Starlette = super().to_asgi(is_main=is_main)
+        app: Starlette = (
+            application(self, "classify", is_main=is_main)
+            if SETTINGS.dispatcher == "tokens"
+            else super().to_asgi(is_main=is_main)
+        )
         return ErrorEnvelope(app, paths=served_paths(app.routes))
 
     def on_load_bento(self, bento: bentoml.Bento) -> None:
@@ -73,12 +93,46 @@ class Service(bentoml.Service):
         MODEL.pin(model.tag for model in bento.info.all_models)
 
 
-class Predictions(bentoml.IODescriptor, RootModel[list[Prediction]]):
-    """One prediction per text, in order."""
+class ModelImage(Image):
+    """An image with what the packed model names: one engine, and of the model the files of its manifest."""
+
+    def freeze(self, bento: Path, *arguments: object) -> object:
+        """Add both to what `bentoml build` writes down for the image."""
+        directory = Path(MODEL.resolve().path)
+        try:
+            manifest = Manifest.read(directory)
+        except ModelError as error:
+            raise BentoMLException(str(error)) from error
+        self._install(manifest.backend)
+        served = {*manifest.files, MANIFEST_NAME, "model.yaml"}  # the last is BentoML's
+        files = (path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
+        place = "/".join(("models", *directory.parts[-2:]))
+        unserved = [f"{place}/{name}\n" for name in sorted(files) if name not in served]
+        (bento / ".dockerignore").write_text("".join(unserved), encoding="utf-8")
+        return super().freeze(bento, *arguments)
+
+    def _install(self, engine: str) -> None:
+        pins = DEPLOY / f"requirements-{engine}.txt"
+        if not pins.is_file():
+            raise BentoMLException(
+                f"{MODEL.tag} wants the engine {engine!r}, for which there is no {pins}; name it in "
+                "deploy/requirements.py and run `python -m deploy.requirements`, or pack another model."
+            )
+        for file in (INSTALL_ENGINE, pins):
+            self.scripts[str(file)] = f"./env/docker/{file.name}"
+        self.run(f"sh ./env/docker/{INSTALL_ENGINE.name} {engine}")
+
+
+class Predictions(bentoml.IODescriptor, RootModel[list[Answer]]):
+    """One prediction per text, in order, or an error where the engine failed on that text alone."""
 
     @classmethod
-    async def to_http_response(cls, obj: Sequence[Prediction | Failure], serde: object) -> Response:  # noqa: ARG003
-        """Answer one request with its results, which BentoML has cut out of those of the batch."""
+    async def to_http_response(
+        cls,
+        obj: Sequence[Prediction | Failure | None] | Failure,
+        serde: object,  # noqa: ARG003
+    ) -> Response:
+        """Answer one request with its results, which the dispatcher has cut out of those of the batches."""
         return answer(obj)
 
 
@@ -93,7 +147,7 @@ REQUEST = classify_request(
     name="bert_classifier",
     service_class=Service,
     # Of a distribution that BentoML does not know it installs no compilers and no git: half a gigabyte less.
-    image=Image(base_image="python:3.11-slim", distro="any", python_version="3.11"),
+    image=ModelImage(base_image="python:3.11-slim", distro="any", python_version="3.11"),
     workers=SETTINGS.workers,
     threads=1,  # one batch at a time: the engine has threads of its own
     traffic={"timeout": SETTINGS.timeout_seconds, "max_concurrency": SETTINGS.max_concurrency},
@@ -118,6 +172,7 @@ class BertClassifier:
     def __init__(self) -> None:
         from runtime.classifier import Classifier
         from runtime.probes import read_probes
+        from runtime.tokenizer import Encoding
 
         directory = Path(self.model.path)
         device = SETTINGS.device_of((bentoml.server_context.worker_index or 1) - 1)
@@ -125,12 +180,44 @@ class BertClassifier:
         classifier.warm_up()
         manifest, probes = classifier.manifest, read_probes(directory)[:1]
 
-        def predict(texts: Sequence[TextInput]) -> list[Prediction]:
+        def check(texts: Sequence[TextInput]) -> None:
             check_pairs(texts, wanted=manifest.text_pair)
-            return PREDICTIONS.validate_python(classifier.predict(texts))
+
+        def predict(inputs: Sequence[TextInput | Encoding]) -> list[Prediction]:
+            check([text for text in inputs if not isinstance(text, Encoding)])
+            return PREDICTIONS.validate_python(classifier.predict(inputs))
 
         self.predictions = Isolation(predict, lambda: classifier.check_probes(probes))
+        self.classifier, self.check = classifier, check
+        self.dispatcher: Dispatcher[TextInput, Encoding, Prediction] | None = None
         publish(PAGES, directory, str(self.model.tag), manifest, SETTINGS.limits)
+        # Nothing of the start ever becomes garbage, and collections would walk through it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(10_000)
+
+    def connect(
+        self, classify: Callable[..., list[Prediction | Failure]], observe: Callable[[int], object]
+    ) -> Dispatcher[TextInput, Encoding, Prediction]:
+        """Start the dispatcher that batches by tokens: what it runs is `classify` below."""
+        classifier = self.classifier
+        work = Work(
+            encode=classifier.encode,
+            classify=classify,
+            probe=self.predictions.passes_probe,
+            seconds=classifier.cost,
+            budget=lambda: SETTINGS.max_batch_tokens or classifier.cost.budget,
+            observe=observe,
+            engine_timeout_seconds=SETTINGS.engine_timeout_seconds,
+        )
+        self.dispatcher = Dispatcher(work, check=self.check, timeout_seconds=SETTINGS.timeout_seconds)
+        return self.dispatcher
+
+    @bentoml.on_shutdown
+    async def close(self) -> None:
+        """Answer what still waits; requests in flight were answered before."""
+        if self.dispatcher:
+            await self.dispatcher.close()
 
     @bentoml.api(
         batchable=True,
@@ -139,13 +226,17 @@ class BertClassifier:
         input_spec=REQUEST,
         output_spec=Predictions,
     )
-    def classify(self, texts: list[TextInput]) -> list[Prediction | Failure]:
+    def classify(self, texts: list[TextInput | Encoding]) -> list[Prediction | Failure]:
         """Return for each text, in order: its label, the scores of all labels, and whether it was cut."""
         return self.predictions(texts)
 
+    def __is_alive__(self) -> bool:
+        """Say whether the engine still answers at all; /livez asks."""
+        return self.dispatcher is None or self.dispatcher.is_alive()
+
     def __is_ready__(self) -> bool:
         """Say whether the model still computes what it should; /readyz asks."""
-        return self.predictions.is_ready()
+        return self.__is_alive__() and self.predictions.is_ready()
 
 
 # Whoever comes first sees a request first: a check of API keys belongs before the reading of bodies.

@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from runtime.batching import Cost
 from runtime.classifier import Classifier, Prediction
 from runtime.errors import EngineError, InputError
 from runtime.manifest import Manifest
 from runtime.probes import read_probes
-from runtime.tokenizer import TextInput
+from runtime.tokenizer import Encoding, TextInput
 
 FOLDER_VARIABLE = "STAND_IN_FOLDER"
 _HOLD_SECONDS = 30
@@ -37,6 +38,18 @@ def lying(file: Path) -> Iterator[None]:
         file.unlink()
 
 
+class Spoken(Encoding):
+    """Takes the place of the tokens of a text: the text, with one token per character and two around it."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: TextInput) -> None:
+        super().__init__([0] * (len(text) + 2), [0] * (len(text) + 2), truncated=False)
+        object.__setattr__(self, "text", text)
+
+    text: TextInput
+
+
 class StandIn:
     """Takes the place of a `Classifier`; `load` has its signature."""
 
@@ -44,6 +57,7 @@ class StandIn:
         self.manifest = Manifest.read(directory)
         self.probes = read_probes(directory)
         self.folder = folder
+        self.cost = Cost()
 
     @classmethod
     def load(cls, path: str | Path, *, threads: int | None = None, device: str = "cpu") -> StandIn:
@@ -61,9 +75,15 @@ class StandIn:
         recorded = {probe.input: probe.logits for probe in self.probes}
         return np.array([recorded[text] for text in texts], dtype=np.float32)
 
-    def predict(self, texts: Sequence[TextInput]) -> list[Prediction]:
+    def encode(self, texts: Sequence[TextInput]) -> list[Encoding]:
+        if any(str(text).startswith("拒") for text in texts):
+            raise InputError("it is refused.")
+        return [Spoken(text) for text in texts]
+
+    def predict(self, inputs: Sequence[TextInput | Encoding]) -> list[Prediction]:
         with (self.folder / "batches").open("a", encoding="utf-8") as file:
-            file.write(f"{len(texts)}\n")
+            file.write(f"{len(inputs)}\n")
+        texts = [given.text if isinstance(given, Spoken) else str(given) for given in inputs]
         self._obey(texts)
         return [_prediction(text) for text in map(str, texts) if not text.startswith("少")]
 

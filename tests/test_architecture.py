@@ -56,11 +56,31 @@ RULES = {
     "quickstart.py": Rule(("loadtests.server", "train"), ANY, never=("torch", "transformers", "bentoml")),
     "runtime/errors.py": Rule(),
     "runtime/api/": Rule(("runtime.api", "runtime.errors"), HTTP),
-    "runtime/backends/torch.py": Rule(
+    "runtime/backends/torch": Rule(
         ("runtime.backends", "runtime.tokenizer", "runtime.errors"),
         ("numpy", "pydantic", "safetensors", "torch"),
     ),
+    "runtime/backends/openvino.py": Rule(
+        ("runtime.backends", "runtime.tokenizer", "runtime.errors"), ("numpy", "openvino")
+    ),
     "runtime/backends/": Rule(("runtime.backends", "runtime.tokenizer", "runtime.errors"), ("numpy",)),
+    "runtime/scheduler.py": Rule(),
+    "runtime/pipeline.py": Rule(
+        ("runtime.scheduler", "runtime.errors", "runtime.api.isolation", "runtime.api.logs")
+    ),
+    "runtime/dispatcher.py": Rule(
+        (
+            "runtime.pipeline",
+            "runtime.scheduler",
+            "runtime.errors",
+            "runtime.api.connection",
+            "runtime.api.deadline",
+            "runtime.api.isolation",
+        ),
+        ("bentoml", "_bentoml_impl", "starlette"),
+    ),
+    # A command for operators, not a part of the service.
+    "runtime/tune.py": Rule(("runtime",)),
     "runtime/": Rule(("runtime",), ("numpy", "pydantic", "tokenizers"), never=("runtime.api",)),
     "train/save.py": Rule(("train", "runtime"), ANY, never=("runtime.api",)),
     "train/": Rule(("train", "runtime"), ANY, never=("runtime.api", "bentoml")),
@@ -122,6 +142,9 @@ def test_a_file_imports_only_what_its_rule_allows(path: Path) -> None:
         ("runtime/manifest.py", "import train.config"),
         ("runtime/backends/openvino.py", "import torch"),
         ("runtime/normalize.py", "from . import errors"),
+        ("runtime/classifier.py", "import bentoml"),
+        ("runtime/pipeline.py", "import bentoml"),
+        ("runtime/scheduler.py", "from runtime.errors import InputError"),
         ("train/evaluate.py", "import bentoml"),
         ("train/save.py", "from runtime.api.settings import Settings"),
         ("loadtests/corpus.py", "from train.data import sample"),

@@ -76,14 +76,12 @@ def test_predictions_come_in_the_order_of_the_texts(classify: Callable[..., Any]
         "truncated": False,
     }
     assert "甲" in found.text  # UTF-8, not escapes
+    assert found.headers["server"] == "BentoML Service/bert_classifier"  # as BentoML sets it
 
 
-@pytest.mark.parametrize(
-    ("text", "status"),
-    [("炸" + SECRET, 500), ("少" + SECRET, 500), ("非" + SECRET, 500), ("拒" + SECRET, 422)],
-)
+@pytest.mark.parametrize("text", ["炸" + SECRET, "少" + SECRET, "非" + SECRET, "拒" + SECRET])
 def test_one_bad_text_fails_alone_in_a_merged_batch(
-    client: TestClient, classify: Callable[..., Any], folder: Path, text: str, status: int
+    client: TestClient, classify: Callable[..., Any], folder: Path, text: str
 ) -> None:
     with ThreadPoolExecutor(8) as pool, lying(folder / "hold"):
         first = pool.submit(classify, "first")
@@ -97,10 +95,38 @@ def test_one_bad_text_fails_alone_in_a_merged_batch(
     for number, future in enumerate(good):
         assert [item["label"] for item in future.result().json()] == [f"{number}a", f"{number}b"]
     answer = bad.result()
-    assert answer.status_code == status
-    assert answer.json()["detail"][0]["loc"] == ["texts", 1]
+    if text.startswith("拒"):
+        assert answer.status_code == 422
+        assert answer.json()["detail"][0]["loc"] == ["texts", 1]
+    else:
+        assert answer.status_code == 200
+        assert answer.json()[0]["label"] == "fine"
+        assert list(answer.json()[1]) == ["error"]
+        assert answer.json()[1]["error"].startswith("texts[1] made the engine fail")
     assert SECRET not in answer.text
     assert client.get("/readyz").status_code == 200
+
+
+def test_a_request_without_any_prediction_fails(classify: Callable[..., Any]) -> None:
+    found = classify("炸")
+    assert found.status_code == 500
+    assert found.json()["detail"][0]["loc"] == ["texts", 0]
+
+
+def test_the_size_of_a_batch_is_counted_in_texts(client: TestClient, classify: Callable[..., Any]) -> None:
+    def count() -> dict[str, float]:
+        lines = client.get("/metrics").text.splitlines()
+        name = "bentoml_service_adaptive_batch_size_"
+        found = [line.removeprefix(name) for line in lines if line.startswith(name)]
+        return {
+            kind: sum(float(x.split()[-1]) for x in found if x.startswith(kind)) for kind in ("sum", "count")
+        }
+
+    before = count()
+    assert classify("甲", "乙", "丙").status_code == 200
+    after = count()
+    assert after["sum"] - before["sum"] == 3
+    assert after["count"] - before["count"] == 1
 
 
 def test_a_pair_is_refused_by_a_model_of_single_texts(classify: Callable[..., Any]) -> None:
@@ -170,10 +196,12 @@ def test_openapi_shows_an_example_that_works(client: TestClient) -> None:
     assert request["properties"]["texts"]["maxItems"] == 64
     answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
     assert answer["type"] == "array"
-    name = answer["items"]["$ref"].rpartition("/")[2]
-    shown = spec["components"]["schemas"][name]["properties"]
-    assert set(shown) == {"label", "score", "scores", "truncated"}
-    assert all(found["description"] for found in shown.values())
+    schemas = spec["components"]["schemas"]
+    kinds = schemas[answer["items"]["$ref"].rpartition("/")[2]]["anyOf"]
+    prediction, error = (schemas[kind["$ref"].rpartition("/")[2]]["properties"] for kind in kinds)
+    assert set(prediction) == {"label", "score", "scores", "truncated"}
+    assert set(error) == {"error"}
+    assert all(found["description"] for found in [*prediction.values(), *error.values()])
 
 
 def test_unknown_paths_leave_no_trace_in_the_metrics(client: TestClient) -> None:

@@ -39,7 +39,7 @@ STRICT = {
     "CLASSIFIER_MAX_TEXTS": "5",
     "CLASSIFIER_MAX_TEXT_CHARACTERS": "20",
     "CLASSIFIER_MAX_BODY_BYTES": "2048",
-    "CLASSIFIER_MAX_BATCH_SIZE": "2",
+    "CLASSIFIER_MAX_BATCH_TOKENS": "7",  # two texts of one character
     "CLASSIFIER_MAX_CONCURRENCY": "3",
     "CLASSIFIER_TIMEOUT_SECONDS": "2",
     "CLASSIFIER_THREADS": "3",
@@ -250,6 +250,62 @@ def test_a_request_in_flight_survives_the_stop(tiny_model_store: Path, folder: P
                 wait_until(lambda url=server.url: not accepts(url))  # type: ignore[misc]
             assert sent.result().status_code == 200
             assert server.process.wait(20) == 0
+
+
+SAME = [
+    ["甲"],
+    ["甲", {"text": "乙"}, "丙"],
+    ["甲", "炸" + SECRET, "乙"],
+    ["炸" + SECRET],
+    ["少", "非", "甲"],
+    ["甲", "拒"],
+    ["甲", {"text": "a", "text_pair": "b"}],
+    [""],
+]
+
+
+def test_both_dispatchers_answer_the_same(tiny_model_store: Path, folder: Path) -> None:
+    answers = {}
+    for dispatcher in ("tokens", "bentoml"):
+        for server in serve_stand_in(folder, tiny_model_store, {"CLASSIFIER_DISPATCHER": dispatcher}):
+            with ThreadPoolExecutor(len(SAME)) as pool:
+                found = list(pool.map(lambda texts, url=server: classify(url, *texts), SAME))  # type: ignore[misc]
+            answers[dispatcher] = [(one.status_code, one.json()) for one in found]
+            assert httpx.get(f"{server.url}/livez").status_code == 200
+    assert answers["tokens"] == answers["bentoml"]
+    assert [status for status, _ in answers["tokens"]] == [200, 200, 200, 500, 200, 422, 422, 400]
+
+
+def test_a_hung_engine_is_answered_503_and_fails_livez(tiny_model_store: Path, folder: Path) -> None:
+    settings = {"CLASSIFIER_ENGINE_TIMEOUT_SECONDS": "1"}
+    for server in serve_stand_in(folder, tiny_model_store, settings):
+        assert httpx.get(f"{server.url}/livez").status_code == 200
+        start = time.monotonic()
+        with ThreadPoolExecutor(3) as pool, lying(folder / "hold"):
+            found = list(pool.map(lambda text, url=server: classify(url, text), "abc"))  # type: ignore[misc]
+            seconds = time.monotonic() - start
+            later = classify(server, "d")
+            alive = httpx.get(f"{server.url}/livez")
+            ready = httpx.get(f"{server.url}/readyz")
+        assert [one.status_code for one in [*found, later, alive, ready]] == [503] * 6
+        assert found[0].json()["error"].startswith("The engine does not answer")
+        assert seconds < 3
+        wait_until(lambda url=server.url: httpx.get(f"{url}/livez").status_code == 200)  # type: ignore[misc]
+        assert classify(server, "e").status_code == 200
+
+
+def test_a_client_that_leaves_is_not_computed(tiny_model_store: Path, folder: Path) -> None:
+    for server in serve_stand_in(folder, tiny_model_store, {}):
+        with ThreadPoolExecutor(2) as pool, lying(folder / "hold"):
+            first = pool.submit(classify, server, "first")
+            wait_until(lambda url=server: in_flight(url) == 1)  # type: ignore[misc]
+            (folder / "batches").unlink(missing_ok=True)
+            with httpx.Client(timeout=0.5) as client, pytest.raises(httpx.ReadTimeout):
+                client.post(f"{server.url}/classify", json={"texts": ["left"] * 5})
+            wait_until(lambda url=server: in_flight(url) == 1)  # type: ignore[misc]
+        assert first.result().status_code == 200
+        assert classify(server, "next").status_code == 200
+        assert (folder / "batches").read_text().split() == ["1"]
 
 
 def accepts(url: str) -> bool:

@@ -39,9 +39,16 @@ class ErrorResponse(Response):
 
     media_type = "application/json"
 
-    def __init__(self, status: int, sentence: str, detail: Collection[Mapping[str, object]] = ()) -> None:
+    def __init__(
+        self,
+        status: int,
+        sentence: str,
+        detail: Collection[Mapping[str, object]] = (),
+        *,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(_body(sentence, detail), status_code=status)
-        _say_when(self.headers, status)
+        _say_when(self.headers, status, retry_after or RETRY_AFTER_SECONDS)
 
 
 class ErrorEnvelope:
@@ -182,6 +189,6 @@ def _body(sentence: str, detail: Collection[Mapping[str, object]] = ()) -> bytes
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _say_when(headers: MutableHeaders, status: int) -> None:
+def _say_when(headers: MutableHeaders, status: int, seconds: int = RETRY_AFTER_SECONDS) -> None:
     if status in _OVERLOAD:
-        headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+        headers.setdefault("retry-after", str(seconds))

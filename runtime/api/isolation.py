@@ -22,11 +22,13 @@ class Failure:
     """Stands in the results where a text got no answer.
 
     `status` is 422 where the text is to blame, 500 where the engine failed on this text alone, 503 where the
-    engine is down; `sentence` says so to the client.
+    engine is down, 429 where too much is queued; `sentence` says so to the client. `retry_after` are the
+    seconds after which to come back, where more is known than that it is soon.
     """
 
     status: int
     sentence: str
+    retry_after: int | None = None
 
 
 ALONE = Failure(500, "made the engine fail and has no prediction; leave it out and report it.")
@@ -63,7 +65,7 @@ class Isolation(Generic[Text, Answer]):
 
     def is_ready(self) -> bool:
         """Say whether the engine works; after a failure, find out."""
-        return self._healthy or self._passes_probe()
+        return self._healthy or self.passes_probe()
 
     def _attempt(self, texts: Sequence[Text]) -> list[Answer | Failure]:
         try:
@@ -72,7 +74,7 @@ class Isolation(Generic[Text, Answer]):
             return self._halve(texts, Failure(422, f"cannot be classified: {error}"))
         except Exception as error:  # noqa: BLE001 - whatever a text makes the engine raise, others get answers
             self._tell(texts, error)
-        return self._halve(texts, ALONE) if self._passes_probe() else [DOWN] * len(texts)
+        return self._halve(texts, ALONE) if self.passes_probe() else [DOWN] * len(texts)
 
     def _halve(self, texts: Sequence[Text], failure: Failure) -> list[Answer | Failure]:
         if len(texts) == 1:
@@ -91,7 +93,8 @@ class Isolation(Generic[Text, Answer]):
             raise EngineError(f"{len(texts)} texts gave {len(answers)} answers.")
         return answers
 
-    def _passes_probe(self) -> bool:
+    def passes_probe(self) -> bool:
+        """Ask the engine now whether it computes what it should."""
         was_healthy = self._healthy
         try:
             with self._engine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from runtime.api.connection import RECEIVE
 from runtime.api.errors import ErrorResponse, echo
 
 _UTF8 = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
@@ -31,6 +32,7 @@ class JsonBody:
         if isinstance(body, ErrorResponse):
             await body(scope, receive, send)
         else:
+            RECEIVE.set(receive)
             await self.app(scope, _replay(body, receive), send)
 
     def _refuse_length(self, headers: Headers) -> ErrorResponse | None:

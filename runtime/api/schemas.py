@@ -48,7 +48,16 @@ class Prediction(BaseModel):
     truncated: bool = Field(description="The text was longer than the model reads; its end was cut off.")
 
 
+class TextError(BaseModel):
+    """The answer for one text that made the engine fail, beside the predictions of the others."""
+
+    error: str = Field(description="Which text it was, why it has no prediction, and what to do.")
+
+
 PREDICTIONS: TypeAdapter[list[Prediction]] = TypeAdapter(list[Prediction])
+# A named type, because BentoML shows only the first of several types that have no name together.
+Answer = TypeAliasType("Answer", Prediction | TextError)
+ANSWERS: TypeAdapter[list[Prediction | TextError]] = TypeAdapter(list[Answer])
 
 
 class ModelInfo(BaseModel):

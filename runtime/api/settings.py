@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -50,7 +51,29 @@ class Settings(BaseSettings):
         default=256, ge=1, description="Requests in flight in all workers together; one more is answered 429."
     )
     max_batch_size: int = Field(
-        default=64, ge=2, le=4096, description="Most texts of several requests that are classified together."
+        default=64,
+        ge=2,
+        le=4096,
+        description="Most texts of several requests that BentoML's own dispatcher classifies together; "
+        "the other one counts tokens.",
+    )
+    dispatcher: Literal["tokens", "bentoml"] = Field(
+        default="tokens",
+        description="Who makes batches: tokens, which counts tokens and shares fairly, or bentoml.",
+    )
+    max_batch_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=2**20,
+        description="Most tokens that are classified together; by default what this machine, measured at the "
+        "start, needs to work at nearly its full speed.",
+    )
+    engine_timeout_seconds: float = Field(
+        default=20,
+        gt=0,
+        le=3600,
+        description="An engine that takes longer for one batch, and 20 times longer than predicted, counts "
+        "as hung: requests are answered 503 and /livez fails.",
     )
     max_texts: int = Field(default=64, ge=1, le=4096, description="Most texts of one request.")
     max_text_characters: int = Field(

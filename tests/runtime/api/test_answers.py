@@ -21,6 +21,27 @@ def test_predictions_are_readable_utf8() -> None:
     assert json.loads(bytes(response.body))[0]["scores"] == {"负面": 0.25, "正面": 0.75}
 
 
+def test_a_text_that_made_the_engine_fail_has_an_error_in_its_place() -> None:
+    response = answer([GOOD, ALONE, GOOD])
+    assert response.status_code == 200
+    items = json.loads(bytes(response.body))
+    assert [items[0], items[2]] == [json.loads(GOOD.model_dump_json())] * 2
+    assert items[1] == {"error": f"texts[1] {ALONE.sentence}"}
+
+
+def test_a_failure_of_the_whole_request_is_told_as_it_is() -> None:
+    response = answer(Failure(429, "Too much is queued; come back.", retry_after=7))
+    assert response.status_code == 429
+    assert response.headers["retry-after"] == "7"
+    assert json.loads(bytes(response.body)) == {"error": "Too much is queued; come back."}
+
+
+def test_what_was_not_computed_is_no_failure() -> None:
+    response = answer([None, REFUSED])
+    assert response.status_code == 422
+    assert len(json.loads(bytes(response.body))["detail"]) == 1
+
+
 def test_failures_are_placed() -> None:
     response = answer([GOOD, REFUSED, GOOD])
     assert response.status_code == 422

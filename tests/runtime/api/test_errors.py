@@ -76,6 +76,11 @@ def test_our_own_sentence_stays(client: TestClient) -> None:
     assert headers["retry-after"] == "1"
 
 
+def test_a_known_time_to_come_back_is_kept(client: TestClient) -> None:
+    _, _, headers = get(client, ErrorResponse(429, "Too much is queued.", retry_after=17))
+    assert headers["retry-after"] == "17"
+
+
 def test_the_frameworks_list_is_unwrapped(client: TestClient) -> None:
     _, content, _ = get(client, JSONResponse([{"error": "no pickles."}], 415))
     assert content == {"error": "no pickles."}

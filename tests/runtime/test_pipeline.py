@@ -1,0 +1,143 @@
+"""The two threads: what they take in turn, what they leave out, and how they count what waits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from runtime.pipeline import Pipeline, Request
+from tests.waiting_engine import PATIENCE, Engine
+
+
+class Desk:
+    """Where a pipeline reports; lets a test wait for a number of finished requests."""
+
+    def __init__(self, engine: Engine, **options: Any) -> None:
+        self.engine = engine
+        self.finished: list[Any] = []
+        self.calls = 0
+        self.died = threading.Event()
+        self._more = threading.Condition()
+        self.pipeline: Pipeline[str, str, str] = Pipeline(engine.work(**options), self._finish, self.died.set)
+
+    def _finish(self, jobs: Sequence[Any]) -> None:
+        with self._more:
+            self.calls += 1
+            self.finished += jobs
+            self._more.notify_all()
+
+    def put(self, *texts: str) -> Request[str, str, str]:
+        request: Request[str, str, str] = Request(texts, time.monotonic() + PATIENCE)
+        self.pipeline.put(request)
+        return request
+
+    def wait(self, number: int) -> None:
+        with self._more:
+            assert self._more.wait_for(lambda: len(self.finished) >= number, PATIENCE), "waited in vain"
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Iterator[Desk]:
+    desk = Desk(engine, budget=100)
+    yield desk
+    engine.go.set()
+    desk.pipeline.close(PATIENCE)
+
+
+def test_a_micro_batch_is_delivered_in_one_call(engine: Engine, desk: Desk) -> None:
+    engine.go.clear()
+    desk.put("first")
+    assert engine.started.wait(PATIENCE)
+    requests = [desk.put(f"{number}") for number in range(20)]
+    while desk.pipeline._texts_prepared < 21:  # the thread tells nobody
+        pass
+    engine.go.set()
+    desk.wait(21)
+    assert [request.results for request in requests] == [[f"{number}"] for number in range(20)]
+    assert desk.calls == 2
+
+
+def test_a_large_request_is_tokenised_in_turns(engine: Engine, desk: Desk) -> None:
+    release = threading.Event()
+    encode = engine.encode
+
+    def wait_and_encode(texts: Sequence[str]) -> Sequence[str]:
+        if not engine.encoded:
+            engine.encoded_some.set()
+            assert release.wait(PATIENCE)
+        return encode(texts)
+
+    object.__setattr__(desk.pipeline._work, "encode", wait_and_encode)
+    desk.put("first")
+    assert engine.encoded_some.wait(PATIENCE)
+    large = desk.put(*(f"large{number}" for number in range(100)))
+    single = desk.put("single")
+    release.set()
+    desk.wait(3)
+    assert "single" in engine.encoded[1]
+    assert len(engine.encoded[1]) < 50
+    assert large.results == [f"LARGE{number}" for number in range(100)]
+    assert single.results == ["SINGLE"]
+
+
+def test_the_budget_is_kept(engine: Engine, desk: Desk) -> None:
+    desk.put(*(f"text {number:02}" for number in range(60)))
+    desk.wait(1)
+    assert max(sum(map(len, batch)) for batch in engine.batches) <= 100
+    assert sum(engine.sizes) == 60
+
+
+def test_what_was_cancelled_before_it_was_seen_is_not_tokenised(engine: Engine, desk: Desk) -> None:
+    request: Request[str, str, str] = Request(["left"], time.monotonic() + PATIENCE)
+    desk.pipeline.cancel(request)
+    desk.pipeline.put(request)
+    desk.put("here")
+    desk.wait(1)
+    assert engine.encoded == [["here"]]
+
+
+def test_queued_seconds_count_what_waits(engine: Engine) -> None:
+    desk = Desk(engine, token=0.5)
+    assert desk.pipeline.queued_seconds == 0
+    engine.go.clear()
+    desk.put("first")
+    assert engine.started.wait(PATIENCE)
+    desk.put("x" * 20)
+    while desk.pipeline._texts_prepared < 2:  # the thread tells nobody
+        pass
+    assert desk.pipeline.queued_seconds == pytest.approx(10)
+    engine.go.set()
+    desk.wait(2)
+    assert desk.pipeline.queued_seconds == 0
+    desk.pipeline.close(PATIENCE)
+
+
+def test_a_thread_that_dies_says_so(engine: Engine) -> None:
+    desk = Desk(engine)
+    desk.put("dead")
+    assert desk.died.wait(PATIENCE)
+    assert not desk.pipeline.is_alive()
+    desk.pipeline.close(PATIENCE)
+
+
+def test_a_tokenizer_that_hangs_is_noticed(engine: Engine) -> None:
+    release = threading.Event()
+    work = engine.work(engine_timeout=0.01)
+    object.__setattr__(work, "encode", lambda texts: release.wait(PATIENCE) and texts)
+    pipeline: Pipeline[str, str, str] = Pipeline(work, lambda _: None, lambda: None)
+    pipeline.put(Request(["a"], time.monotonic() + PATIENCE))
+    while pipeline.is_alive():
+        pass
+    release.set()
+    while not pipeline.is_alive():
+        pass
+    pipeline.close(PATIENCE)
