@@ -207,6 +207,7 @@ class BertClassifier:
             probe=self.predictions.passes_probe,
             seconds=classifier.cost,
             budget=lambda: SETTINGS.max_batch_tokens or classifier.cost.budget,
+            shared_budget=lambda: classifier.cost.shared_budget,
             observe=observe,
             engine_timeout_seconds=SETTINGS.engine_timeout_seconds,
         )

@@ -123,7 +123,7 @@ class Bench:
                 workload.name: whole_passes(
                     url, texts.bodies(workload.texts, 1), chosen.connections, chosen.seconds
                 )
-                for workload in texts.workloads(self.reviews)[1:]
+                for workload in texts.workloads(self.reviews, 2 * chosen.connections)[1:]
             },
             probabilities=probabilities,
         )

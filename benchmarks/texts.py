@@ -59,10 +59,14 @@ def mix(short: Sequence[str], long: Sequence[str]) -> list[str]:
     ]
 
 
-def workloads(reviews: Sequence[str]) -> list[Workload]:
-    """Return reviews, short and long texts and their mix: a pass costs about the same number of tokens."""
-    short = uniform(max(MIX_PERIOD - 1, len(reviews)), SHORT_TOKENS)
-    long = uniform(max(1, len(reviews) // 8), LONG_TOKENS, seed=1)
+def workloads(reviews: Sequence[str], in_flight: int = 1) -> list[Workload]:
+    """Return reviews, short and long texts and their mix: a pass costs about the same number of tokens.
+
+    Of each kind there are at least so many as are in flight at once: a service that computes equal texts
+    once must not profit from a short list.
+    """
+    short = uniform(max(MIX_PERIOD - 1, in_flight, len(reviews)), SHORT_TOKENS)
+    long = uniform(max(in_flight, len(reviews) // 8), LONG_TOKENS, seed=1)
     kinds = {REVIEWS: list(reviews), SHORT: short, LONG: long, MIX: mix(short, long)}
     return [Workload(name, texts) for name, texts in kinds.items()]
 

@@ -16,6 +16,8 @@ EFFICIENCY = 0.93
 
 More costs latency: whoever comes while a micro-batch runs waits for its end.
 """
+SHARED_EFFICIENCY = 0.85
+"""The same where clients of few texts wait for the end of what clients of many texts have running."""
 _LEAST_TOKENS = 64
 _MOST_TOKENS = 16_384
 _TRIALS = 3
@@ -52,13 +54,21 @@ class Cost:
     @property
     def budget(self) -> int:
         """Tokens of the smallest micro-batch that reaches `EFFICIENCY` of the highest rate."""
-        wanted = EFFICIENCY / (1 - EFFICIENCY) * self.fixed / max(self.token, 1e-9)
-        return int(min(max(wanted, _LEAST_TOKENS), _MOST_TOKENS))
+        return self._tokens_for(EFFICIENCY)
+
+    @property
+    def shared_budget(self) -> int:
+        """Tokens of a micro-batch of a large job while small ones come, who wait for its end."""
+        return self._tokens_for(SHARED_EFFICIENCY)
 
     @property
     def most_tokens(self) -> int:
         """Tokens of a micro-batch where nobody waits for its end: what a call costs hardly counts there."""
         return 4 * self.budget
+
+    def _tokens_for(self, efficiency: float) -> int:
+        wanted = efficiency / (1 - efficiency) * self.fixed / max(self.token, 1e-9)
+        return int(min(max(wanted, _LEAST_TOKENS), _MOST_TOKENS))
 
     @classmethod
     def fit(cls, measured: Sequence[Measured]) -> Self:

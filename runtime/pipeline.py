@@ -52,8 +52,8 @@ class Work(Generic[Text, Encoding, Answer]):
         Tells whether the engine computes what it should; asked after a call that took too long.
     seconds : callable
         Predicts the seconds of a forward pass from its tokens and those of its longest text.
-    budget : callable
-        Tokens of one micro-batch.
+    budget, shared_budget : callable
+        Tokens of one micro-batch, and of one of a large request while small ones come.
     observe : callable
         Told the number of texts of every micro-batch.
     engine_timeout_seconds : float
@@ -65,6 +65,7 @@ class Work(Generic[Text, Encoding, Answer]):
     probe: Callable[[], bool]
     seconds: Callable[[int, int], float]
     budget: Callable[[], int]
+    shared_budget: Callable[[], int]
     observe: Callable[[int], object]
     engine_timeout_seconds: float
 
@@ -106,7 +107,9 @@ class Pipeline(Generic[Text, Encoding, Answer]):
         self._finish = finish
         self._fail = fail
         self._run: Isolation[Encoding, Answer | Failure] = Isolation(work.classify, lambda: None)
-        self._scheduler: Scheduler[Encoding, Answer | Failure] = Scheduler(work.budget)
+        self._scheduler: Scheduler[Encoding, Answer | Failure] = Scheduler(
+            work.budget, work.shared_budget
+        )
         self._arrived: SimpleQueue[Request[Text, Encoding, Answer] | None] = SimpleQueue()
         self._lock = threading.Condition()
         self._closing = False

@@ -16,6 +16,8 @@ QUEUED, PROMISED, RUNNING, GONE = range(4)
 
 _LONGEST_WAITING_EVERY = 4
 _MOST_PROMISED = 4
+_SHARED_TURNS = 32
+"""Micro-batches after which nobody expects another small job."""
 _FULL_ENOUGH = 7 / 8
 
 
@@ -38,6 +40,7 @@ class Job(Generic[Payload, Result]):
         "results",
         "size",
         "tag",
+        "tokens",
     )
 
     def __init__(self, size: int, deadline: float) -> None:
@@ -50,6 +53,7 @@ class Job(Generic[Payload, Result]):
         self.in_wait_order = False
         self.number = -1
         self.tag = 0
+        self.tokens = 0
         self.items: list[Item[Payload, Result]] = []
         self.queue: deque[Item[Payload, Result]] = deque()
         self.queued_tokens = 0
@@ -73,7 +77,8 @@ class Scheduler(Generic[Payload, Result]):
     starts at the tag served last; among equal tags the job of fewer texts comes first. So a job of one text
     waits for what is running and for at most one more micro-batch, whatever jobs of many texts are queued;
     where it is longer than half the budget, for two. As small jobs wait for all of their micro-batch, it is
-    filled up with large ones only every other time. Lest ever new small jobs starve a large one, the job that
+    filled up with large ones only every other time; and as they wait for the end of what is running, those
+    that large jobs begin are kept to the shared budget for a while after small ones were served. Lest ever new small jobs starve a large one, the job that
     has waited longest comes first in every fourth micro-batch. A text that does not fit is passed over once
     and heads the next micro-batch; one that is larger than the budget runs alone. Equal keys in flight are
     computed once.
@@ -84,10 +89,17 @@ class Scheduler(Generic[Payload, Result]):
     ----------
     budget : int or callable
         Most tokens of one micro-batch, asked anew for each.
+    shared_budget : int or callable, optional
+        Most tokens of one that a large job begins while small ones come; by default the same.
     """
 
-    def __init__(self, budget: int | Callable[[], int]) -> None:
+    def __init__(
+        self, budget: int | Callable[[], int], shared_budget: int | Callable[[], int] | None = None
+    ) -> None:
         self._budget = budget if callable(budget) else lambda: budget
+        shared = budget if shared_budget is None else shared_budget
+        self._shared_budget = shared if callable(shared) else lambda: shared
+        self._small_served = -_SHARED_TURNS
         self.queued_tokens = 0
         self._virtual_time = 0
         self._turns = 0
@@ -125,6 +137,7 @@ class Scheduler(Generic[Payload, Result]):
         if item.state == QUEUED:
             job.queue.append(item)
             job.queued_tokens += item.tokens
+            job.tokens += item.tokens
             self._activate(job)
         return True
 
@@ -213,9 +226,17 @@ class Scheduler(Generic[Payload, Result]):
                 return
             if small_began is None:
                 small_began = is_small
+                self._share(job, batch)
             if not batch.promised:  # what comes after is ahead of its turn
                 self._virtual_time = job.tag
             self._offer_first(job, batch)
+
+    def _share(self, job: Job[Payload, Result], batch: _Batch[Payload, Result]) -> None:
+        """Keep a micro-batch that a large job begins short, where a small one may come while it runs."""
+        if job.tokens <= batch.budget:
+            self._small_served = self._turns
+        elif self._turns - self._small_served < _SHARED_TURNS:
+            batch.budget = min(batch.budget, max(1, self._shared_budget()))
 
     def _offer_first(self, job: Job[Payload, Result], batch: _Batch[Payload, Result]) -> None:
         item = job.queue[0]

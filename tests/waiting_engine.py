@@ -64,6 +64,7 @@ class Engine:
             probe=self.probe,
             seconds=seconds,
             budget=lambda: budget,
+            shared_budget=lambda: budget,
             observe=self.sizes.append,
             engine_timeout_seconds=engine_timeout,
         )

@@ -80,7 +80,7 @@ def _weights(directory: Path) -> dict[str, npt.NDArray[np.float32]]:
 def _quantized(model: Model, calibration: Sequence[Encoding]) -> Model:
     """Quantise weights and the inputs of linear layers to int8 with fixed scales (NNCF, SmoothQuant).
 
-    Attention stays in fp32: quantised it was slower, because OpenVINO converts back and forth around it.
+    Attention is left out: quantised it was slower, because OpenVINO converts back and forth around it.
     Fixed scales, unlike those taken from the batch, keep a text's scores apart from its neighbours'.
     """
     with _everything_to_stderr():

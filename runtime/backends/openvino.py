@@ -24,9 +24,9 @@ MODEL_NAME = "openvino_model.xml"
 LIMITS_KEY = "limits"
 """Where in the model's own metadata stand its vocabulary size and positions, as JSON."""
 
-_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
-"""Precision of what is not quantised. Beside int8 products fp32 measured 1.15 to 1.7 times faster than bf16:
-OpenVINO converts between the three otherwise."""
+_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
+"""Precision of what is not quantised, on processors that have it. Attention in bf16 beside int8 products made
+reviews 1.17 times faster than attention in fp32."""
 _MASKED = np.float32(-1e9)
 
 
@@ -53,13 +53,10 @@ class OpenVinoBackend:
                 "model with export.backend=torch for a GPU."
             )
         core = openvino.Core()
-        self._precision = options.precision
-        if options.precision == "bf16" and "BF16" not in core.get_property(
-            "CPU", "OPTIMIZATION_CAPABILITIES"
-        ):
-            self._precision = "fp32"
+        has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self._precision = "fp32" if options.precision == "bf16" and not has_bf16 else options.precision
         settings: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": _HINTS[self._precision],
+            "INFERENCE_PRECISION_HINT": _HINTS[self._precision] if has_bf16 else "f32",
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
         }

@@ -53,3 +53,8 @@ def test_there_is_a_workload_of_every_kind() -> None:
 def test_bodies_ask_for_every_text_once() -> None:
     asked = [json.loads(body)["texts"] for body in texts.bodies(["a", "b", "c"], 2)]
     assert asked == [["a", "b"], ["c"]]
+
+
+def test_so_many_texts_differ_as_are_in_flight() -> None:
+    for workload in texts.workloads(["好"] * 4, in_flight=40)[1:3]:
+        assert len(set(workload.texts)) >= 40

@@ -60,6 +60,7 @@ def test_the_budget_reaches_the_promised_share_of_the_highest_rate(cost: Cost) -
         rate = cost.budget / linear(cost.budget, 1)
         assert rate * cost.token == pytest.approx(EFFICIENCY, abs=0.01)
     assert cost.most_tokens == 4 * cost.budget
+    assert 64 <= cost.shared_budget <= cost.budget
 
 
 SHAPES = [(16, 16), (64, 16), (256, 16), (64, 64), (256, 64), (128, 128), (384, 128), (512, 512)]

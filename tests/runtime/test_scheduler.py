@@ -234,6 +234,42 @@ def test_a_text_larger_than_the_budget_runs_alone() -> None:
     assert [texts_of(scheduler.next(0)) for _ in range(3)] == [["small", "next"], ["large"], []]
 
 
+def sharing() -> Queue:
+    return Scheduler(100, 40)
+
+
+def test_a_large_job_alone_has_the_whole_budget() -> None:
+    scheduler = sharing()
+    put(scheduler, bulk("a", 64))
+    assert [len(scheduler.next(0.0)) for _ in range(3)] == [10, 10, 10]
+
+
+def test_a_large_job_runs_in_short_micro_batches_while_small_ones_come() -> None:
+    scheduler = sharing()
+    put(scheduler, bulk("a", 64))
+    scheduler.next(0.0)
+    put(scheduler, [("small", 10)])
+    assert texts_of(scheduler.next(0.0)) == ["small"]
+    assert [len(scheduler.next(0.0)) for _ in range(3)] == [4, 4, 4]
+
+
+def test_after_a_while_without_small_ones_it_has_the_whole_budget_again() -> None:
+    scheduler = sharing()
+    put(scheduler, [("small", 10)])
+    scheduler.next(0.0)
+    put(scheduler, bulk("a", 400))
+    sizes = [len(scheduler.next(0.0)) for _ in range(40)]
+    assert set(sizes) == {4, 10}
+    assert sizes == sorted(sizes)
+
+
+def test_small_jobs_among_themselves_have_the_whole_budget() -> None:
+    scheduler = sharing()
+    for number in range(30):
+        put(scheduler, [(f"small{number}", 10)])
+    assert [len(scheduler.next(0.0)) for _ in range(3)] == [10, 10, 10]
+
+
 def test_the_budget_may_change() -> None:
     budget = [20]
     scheduler: Queue = Scheduler(lambda: budget[0])
