@@ -100,19 +100,21 @@ class _Graph:
 
     def _layer(self, hidden: Node, prefix: str) -> Node:
         """(tokens, hidden_size) → the same."""
-        names = [f"{prefix}.attention.self.{name}" for name in ("query", "key", "value")]
-        rows = _taken(self._linear(hidden, *names), self._inputs["rows"])
-        query, key, value = self._heads(rows, 3)
+        query, key, value = (
+            self._heads(self._linear(hidden, f"{prefix}.attention.self.{name}"), "rows")
+            for name in ("query", "key", "value")
+        )
         mixed = self._attention(query, key, value, "mask")
         return self._feed_forward(_taken(mixed, self._inputs["places"]), hidden, prefix)
 
     def _last_layer(self, hidden: Node, prefix: str) -> Node:
         """(tokens, hidden_size) → (batch_size, hidden_size), that of each text's first token."""
         first = _taken(hidden, self._inputs["starts"])
-        names = [f"{prefix}.attention.self.{name}" for name in ("key", "value")]
-        key, value = self._heads(_taken(self._linear(hidden, *names), self._inputs["rows"]), 2)
-        queries = self._linear(first, f"{prefix}.attention.self.query")
-        (query,) = self._heads(_taken(queries, self._inputs["first_rows"]), 1)
+        query = self._heads(self._linear(first, f"{prefix}.attention.self.query"), "first_rows")
+        key, value = (
+            self._heads(self._linear(hidden, f"{prefix}.attention.self.{name}"), "rows")
+            for name in ("key", "value")
+        )
         mixed = self._attention(query, key, value, "first_mask")
         return self._feed_forward(_taken(mixed, self._inputs["first_places"]), first, prefix)
 
@@ -121,12 +123,12 @@ class _Graph:
         mixed = ops.scaled_dot_product_attention(query, key, value, self._inputs[mask])
         return ops.reshape(ops.transpose(mixed, _indices(0, 2, 1, 3)), _indices(-1, self._width), False)
 
-    def _heads(self, rows: Node, parts: int) -> list[Node]:
-        """(num_rows, n, parts · hidden_size) → `parts` of (num_rows, heads, n, head size)."""
+    def _heads(self, tokens: Node, rows: str) -> Node:
+        """(tokens, hidden_size) → (num_rows, heads, n, head size)."""
         heads = self._config.num_attention_heads
-        shape = _indices(0, 0, parts, heads, self._width // heads)
-        split = ops.transpose(ops.reshape(rows, shape, True), _indices(2, 0, 3, 1, 4))
-        return [_taken(split, ops.constant(np.int32(part))) for part in range(parts)]
+        shape = _indices(0, 0, heads, self._width // heads)
+        seated = ops.reshape(_taken(tokens, self._inputs[rows]), shape, True)
+        return ops.transpose(seated, _indices(0, 2, 1, 3))
 
     def _feed_forward(self, mixed: Node, hidden: Node, prefix: str) -> Node:
         projected = self._linear(mixed, f"{prefix}.attention.output.dense")
