@@ -69,7 +69,7 @@ lint: $(READY) ## ruff (rules and format) and mypy
 	@$(PY) -m mypy
 
 .PHONY: bench
-bench: $(READY) ## the speed of the service beside baselines
+bench: $(READY) ## engines and services beside baselines, in turn: tables, JSON, a plot
 	@$(PY) -m benchmarks
 
 .PHONY: loadtest

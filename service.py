@@ -18,9 +18,7 @@ from pydantic import RootModel
 
 from runtime.api.answers import answer
 from runtime.api.errors import ErrorEnvelope
-from runtime.api.isolation import Failure, Isolation
 from runtime.api.limits import JsonBody
-from runtime.api.logs import tidy_the_log
 from runtime.api.pages import pages, publish, served_paths
 from runtime.api.schemas import (
     PREDICTIONS,
@@ -33,6 +31,8 @@ from runtime.api.schemas import (
 from runtime.api.settings import read_settings
 from runtime.dispatcher import Dispatcher, application
 from runtime.errors import ModelError, SettingsError
+from runtime.isolation import Failure, Isolation
+from runtime.logs import tidy_the_log
 from runtime.manifest import MANIFEST_NAME, Manifest
 from runtime.pipeline import Work
 
@@ -190,7 +190,12 @@ class BertClassifier:
         self.predictions = Isolation(predict, lambda: classifier.check_probes(probes))
         self.classifier, self.check = classifier, check
         self.dispatcher: Dispatcher[TextInput, Encoding, Prediction] | None = None
-        publish(PAGES, directory, str(self.model.tag), manifest, SETTINGS.limits)
+        running = {
+            "model": str(self.model.tag),
+            "compute": classifier.compute,
+            "dispatcher": SETTINGS.dispatcher,
+        }
+        publish(PAGES, directory, manifest, running, SETTINGS.limits)
         # Nothing of the start ever becomes garbage, and collections would walk through it again and again.
         gc.collect()
         gc.freeze()

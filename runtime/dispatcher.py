@@ -16,8 +16,8 @@ from starlette.middleware import Middleware
 
 from runtime.api.connection import Watch
 from runtime.api.deadline import LATE, Deadline
-from runtime.api.isolation import Failure
 from runtime.errors import InputError
+from runtime.isolation import Failure
 from runtime.pipeline import Answer, Encoding, Pipeline, Request, Text, Work
 from runtime.scheduler import Job
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
-from runtime.api.isolation import ALONE, Failure, Isolation
-from runtime.api.logs import report
 from runtime.errors import InputError
+from runtime.isolation import ALONE, Failure, Isolation
+from runtime.logs import report
 from runtime.scheduler import Item, Job, Scheduler
 
 logger = logging.getLogger(__name__)
@@ -107,9 +107,7 @@ class Pipeline(Generic[Text, Encoding, Answer]):
         self._finish = finish
         self._fail = fail
         self._run: Isolation[Encoding, Answer | Failure] = Isolation(work.classify, lambda: None)
-        self._scheduler: Scheduler[Encoding, Answer | Failure] = Scheduler(
-            work.budget, work.shared_budget
-        )
+        self._scheduler: Scheduler[Encoding, Answer | Failure] = Scheduler(work.budget, work.shared_budget)
         self._arrived: SimpleQueue[Request[Text, Encoding, Answer] | None] = SimpleQueue()
         self._lock = threading.Condition()
         self._closing = False

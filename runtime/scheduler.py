@@ -78,10 +78,10 @@ class Scheduler(Generic[Payload, Result]):
     waits for what is running and for at most one more micro-batch, whatever jobs of many texts are queued;
     where it is longer than half the budget, for two. As small jobs wait for all of their micro-batch, it is
     filled up with large ones only every other time; and as they wait for the end of what is running, those
-    that large jobs begin are kept to the shared budget for a while after small ones were served. Lest ever new small jobs starve a large one, the job that
-    has waited longest comes first in every fourth micro-batch. A text that does not fit is passed over once
-    and heads the next micro-batch; one that is larger than the budget runs alone. Equal keys in flight are
-    computed once.
+    that large jobs begin are kept to the shared budget for a while after small ones were served. Lest ever
+    new small jobs starve a large one, the job that has waited longest comes first in every fourth
+    micro-batch. A text that does not fit is passed over once and heads the next micro-batch; one that is
+    larger than the budget runs alone. Equal keys in flight are computed once.
 
     Every method costs O(log n) per text it touches. None may be called from two threads at once.
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.api.cpus import available_cpus
 from runtime.batching import Cost
 from runtime.capacity import Capacity, Load
 from runtime.classifier import Classifier
+from runtime.cpus import available_cpus
 from runtime.errors import BentobertError, UsageError
 from runtime.manifest import MANIFEST_NAME, Manifest
 from runtime.probes import read_probes

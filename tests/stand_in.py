@@ -53,6 +53,8 @@ class Spoken(Encoding):
 class StandIn:
     """Takes the place of a `Classifier`; `load` has its signature."""
 
+    compute = "nothing computes here"
+
     def __init__(self, directory: Path, folder: Path) -> None:
         self.manifest = Manifest.read(directory)
         self.probes = read_probes(directory)

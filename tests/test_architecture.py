@@ -55,7 +55,9 @@ RULES = {
     "service.py": Rule(("runtime",), ("bentoml", "pydantic", "starlette")),
     "quickstart.py": Rule(("loadtests.server", "train"), ANY, never=("torch", "transformers", "bentoml")),
     "runtime/errors.py": Rule(),
-    "runtime/api/": Rule(("runtime.api", "runtime.errors"), HTTP),
+    "runtime/api/": Rule(
+        ("runtime.api", "runtime.cpus", "runtime.errors", "runtime.isolation", "runtime.logs"), HTTP
+    ),
     "runtime/backends/torch": Rule(
         ("runtime.backends", "runtime.tokenizer", "runtime.errors"),
         ("numpy", "pydantic", "safetensors", "torch"),
@@ -65,22 +67,18 @@ RULES = {
     ),
     "runtime/backends/": Rule(("runtime.backends", "runtime.tokenizer", "runtime.errors"), ("numpy",)),
     "runtime/scheduler.py": Rule(),
-    "runtime/pipeline.py": Rule(
-        ("runtime.scheduler", "runtime.errors", "runtime.api.isolation", "runtime.api.logs")
-    ),
+    "runtime/pipeline.py": Rule(("runtime.scheduler", "runtime.errors", "runtime.isolation", "runtime.logs")),
     "runtime/dispatcher.py": Rule(
         (
             "runtime.pipeline",
             "runtime.scheduler",
             "runtime.errors",
+            "runtime.isolation",
             "runtime.api.connection",
             "runtime.api.deadline",
-            "runtime.api.isolation",
         ),
         ("bentoml", "_bentoml_impl", "starlette"),
     ),
-    # A command for operators, not a part of the service.
-    "runtime/tune.py": Rule(("runtime",)),
     "runtime/": Rule(("runtime",), ("numpy", "pydantic", "tokenizers"), never=("runtime.api",)),
     "train/save.py": Rule(("train", "runtime"), ANY, never=("runtime.api",)),
     "train/": Rule(("train", "runtime"), ANY, never=("runtime.api", "bentoml")),

@@ -72,8 +72,8 @@ def engines_table() -> str:
         for name, engine in BACKENDS.items()
         for precision in engine.precisions
     ]
-    head = ("`export.backend`", "`export.precision`", "runs on", "equal labels, at least", "neighbours, at most")
-    return _table(head, rows)
+    fields = ("`export.backend`", "`export.precision`")
+    return _table((*fields, "runs on", "equal labels, at least", "neighbours, at most"), rows)
 
 
 BLOCKS: dict[str, Callable[[], str]] = {

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from runtime.api.isolation import Failure
 from runtime.errors import InputError
+from runtime.isolation import Failure
 from runtime.pipeline import Work
 
 PATIENCE = 20.0

@@ -8,8 +8,8 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from runtime.api.errors import MOST_DETAILS, ErrorResponse
-from runtime.api.isolation import Failure
 from runtime.api.schemas import ANSWERS, PREDICTIONS, Prediction, TextError
+from runtime.isolation import Failure
 
 _ONLY_THAT_TEXT = HTTPStatus.INTERNAL_SERVER_ERROR
 

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runtime.api.logs import report
+from runtime.logs import report
 
 logger = logging.getLogger(__name__)
 

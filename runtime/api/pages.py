@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,17 +27,22 @@ def pages() -> Starlette:
     return Starlette(routes=[Route("/info", _info), Route("/model-card", _model_card)])
 
 
-def publish(app: Starlette, directory: Path, tag: str, manifest: BaseModel, limits: Limits) -> None:
-    """Show this model from now on: its tag, what its manifest says, its metrics, its card, and the limits."""
+def publish(
+    app: Starlette, directory: Path, manifest: BaseModel, running: Mapping[str, str], limits: Limits
+) -> None:
+    """Show this model from now on: what its manifest says, its metrics and card, how it runs, and the limits.
+
+    `running` holds the tag (`model`), what computes (`compute`) and who makes batches (`dispatcher`).
+    """
     facts = manifest.model_dump(include=set(ModelInfo.model_fields))
     trained = facts.pop("versions", {})
-    info = ModelInfo(
-        model=tag,
-        limits=limits,
-        versions={"training": trained, "serving": _installed({*_SERVING_PACKAGES, *trained})},
-        metrics=_read_json(directory / "metrics.json"),
-        **facts,
-    )
+    facts |= {
+        **running,
+        "limits": limits,
+        "versions": {"training": trained, "serving": _installed({*_SERVING_PACKAGES, facts["backend"]})},
+        "metrics": _read_json(directory / "metrics.json"),
+    }
+    info = ModelInfo.model_validate(facts)
     card = directory / "README.md"
     app.state.info = info.model_dump_json()
     app.state.card = card.read_text(encoding="utf-8") if card.is_file() else None

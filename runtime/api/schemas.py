@@ -67,7 +67,9 @@ class ModelInfo(BaseModel):
     labels: tuple[str, ...]
     text_pair: bool = Field(description="The model takes two texts at a time.")
     backend: str
-    precision: str
+    precision: str = Field(description="What the model was exported in.")
+    compute: str = Field(description="What computes here: precision, device, threads, engine.")
+    dispatcher: str = Field(description="Who makes batches.")
     max_length: int = Field(description="Most tokens that the model reads of one text.")
     normalizers: tuple[str, ...]
     base_model: str

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from runtime.api.cpus import available_cpus
+from runtime.cpus import available_cpus
 from runtime.errors import SettingsError, nearest
 
 PREFIX = "CLASSIFIER_"

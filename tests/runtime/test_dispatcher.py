@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from runtime.api.connection import RECEIVE
-from runtime.api.isolation import ALONE, Failure
 from runtime.dispatcher import HUNG, LEFT, STOPPING, TOO_LATE, Dispatcher
 from runtime.errors import InputError
+from runtime.isolation import ALONE, Failure
 from tests.waiting_engine import PATIENCE, Engine
 
 Answers = Dispatcher[str, str, str]

@@ -6,8 +6,8 @@ import json
 
 from runtime.api.answers import answer
 from runtime.api.errors import MOST_DETAILS
-from runtime.api.isolation import ALONE, DOWN, Failure
 from runtime.api.schemas import Prediction
+from runtime.isolation import ALONE, DOWN, Failure
 
 GOOD = Prediction(label="正面", score=0.75, scores={"负面": 0.25, "正面": 0.75}, truncated=False)
 REFUSED = Failure(422, "cannot be classified.")

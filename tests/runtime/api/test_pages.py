@@ -24,12 +24,13 @@ MANIFEST = Manifest(
     versions={"numpy": "1.0", "no-such-package": "2.0"},
     parity={"largest_change": 0.01},
 )
+RUNNING = {"model": "bert-classifier:1", "compute": "bf16 on cpu", "dispatcher": "tokens"}
 LIMITS: dict[str, int | float] = {"max_texts": 3, "timeout_seconds": 1.5}
 
 
 def published(directory: Path) -> TestClient:
     app = pages()
-    publish(app, directory, "bert-classifier:1", MANIFEST, LIMITS)
+    publish(app, directory, MANIFEST, RUNNING, LIMITS)
     return TestClient(app)
 
 
@@ -40,14 +41,16 @@ def test_info_tells_what_is_served(tmp_path: Path) -> None:
     info = found.json()
     serving = info["versions"].pop("serving")
     assert serving["numpy"] == version("numpy")
-    assert "python" in serving
-    assert "no-such-package" not in serving
+    assert serving["torch"] == version("torch")
+    assert set(serving) == {"python", "bentoml", "numpy", "tokenizers", "torch"}
     assert info == {
         "model": "bert-classifier:1",
         "labels": ["负面", "正面"],
         "text_pair": False,
         "backend": "torch",
         "precision": "bf16",
+        "compute": "bf16 on cpu",
+        "dispatcher": "tokens",
         "max_length": 64,
         "normalizers": ["fold_fullwidth"],
         "base_model": "",

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.api.isolation import ALONE, DOWN, Failure, Isolation
 from runtime.errors import InputError
+from runtime.isolation import ALONE, DOWN, Failure, Isolation
 
 
 class Engine:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from runtime.api.logs import report
 from runtime.errors import EngineError, InputError
+from runtime.logs import report
 
 logger = logging.getLogger(__name__)
 

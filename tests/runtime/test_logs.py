@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from pydantic import BaseModel
 
-from runtime.api.logs import _without_texts, describe_without_message, tidy_the_log
 from runtime.errors import ProbeError
+from runtime.logs import _without_texts, describe_without_message, tidy_the_log
 
 REQUESTS = logging.getLogger("bentoml._internal.server.http_app")
 START = logging.getLogger("bentoml.serve")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.api.cpus import available_cpus
+from runtime.cpus import available_cpus
 
 MANY = set(range(64))
 
