@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +16,9 @@ from openvino import Model, Node, Type
 from openvino import opset15 as ops
 
 from runtime.backends.openvino import LIMITS_KEY
+from runtime.backends.torch_bert import Config
 
 Array = npt.NDArray[Any]
-
-
-class Config(Protocol):
-    """The fields of `config.json` that decide the graph."""
-
-    @property
-    def num_hidden_layers(self) -> int: ...
-    @property
-    def num_attention_heads(self) -> int: ...
-    @property
-    def hidden_act(self) -> str: ...
-    @property
-    def layer_norm_eps(self) -> float: ...
 
 
 _INPUTS: dict[str, tuple[list[int], Type]] = {

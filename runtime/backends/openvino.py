@@ -16,6 +16,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino  # noqa: E402
 
 from runtime.backends import BackendOptions  # noqa: E402
+from runtime.backends.checks import check_batch, check_logits  # noqa: E402
 from runtime.backends.packing import pack  # noqa: E402
 from runtime.errors import BackendError, EngineError  # noqa: E402
 from runtime.tokenizer import Batch  # noqa: E402
@@ -91,31 +92,14 @@ class OpenVinoBackend:
             A text has more tokens than there are positions, an id is beyond the vocabulary, the engine
             failed, or a logit is not finite.
         """
-        self._check(batch)
+        check_batch(batch, positions=self._positions, vocab_size=self._vocab_size)
         try:
             found = self._request.infer(inputs_of(batch), share_inputs=True)
         except RuntimeError as error:
             reason = str(error).strip().rpartition("\n")[2][:200]
             raise EngineError(f"OpenVINO failed ({reason}); compare the batch with the memory.") from error
         result: npt.NDArray[np.float32] = np.array(next(iter(found.values())), dtype=np.float32)
-        if not np.isfinite(result).all():
-            raise EngineError(
-                "the model gave a logit that is not a finite number; check its weights and precision."
-            )
-        return result
-
-    def _check(self, batch: Batch) -> None:
-        """Refuse what would read past an embedding table, which OpenVINO does without a word."""
-        length = batch.input_ids.shape[1]
-        if length > self._positions:
-            raise EngineError(
-                f"a text has {length} tokens, the weights have {self._positions} positions; lower max_length."
-            )
-        largest = int(batch.input_ids.max(initial=0))
-        if largest >= self._vocab_size:
-            raise EngineError(
-                f"token id {largest} is beyond the {self._vocab_size} embeddings; save the model again."
-            )
+        return check_logits(result)
 
 
 def inputs_of(batch: Batch) -> dict[str, npt.NDArray[Any]]:

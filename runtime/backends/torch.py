@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.torch import load_file
 
 from runtime.backends import BackendOptions
+from runtime.backends.checks import check_batch, check_logits
 from runtime.backends.packing import pack
 from runtime.backends.torch_bert import Bert, Layout, Linear, Weights
 from runtime.errors import BackendError, EngineError
@@ -93,7 +94,7 @@ class TorchBackend:
             A text has more tokens than there are positions, an id is beyond the vocabulary, the weights do
             not fit each other or the memory, or a logit is not finite.
         """
-        self._check(batch)
+        check_batch(batch, positions=self.config.max_position_embeddings, vocab_size=self._vocab_size)
         try:
             found = self._model(Layout.of(pack(batch), self.device))
             result: npt.NDArray[np.float32] = found.float().cpu().numpy()
@@ -102,24 +103,7 @@ class TorchBackend:
             raise EngineError(
                 f"PyTorch failed ({reason}); compare config.json with the weights, and the batch with memory."
             ) from error
-        if not np.isfinite(result).all():
-            raise EngineError(
-                "the model gave a logit that is not a finite number; check its weights and precision."
-            )
-        return result
-
-    def _check(self, batch: Batch) -> None:
-        """Refuse what would read past an embedding table, which on a GPU ends the process."""
-        length, positions = batch.input_ids.shape[1], self.config.max_position_embeddings
-        if length > positions:
-            raise EngineError(
-                f"a text has {length} tokens, the weights have {positions} positions; lower max_length."
-            )
-        largest = int(batch.input_ids.max(initial=0))
-        if largest >= self._vocab_size:
-            raise EngineError(
-                f"token id {largest} is beyond the {self._vocab_size} embeddings; save the model again."
-            )
+        return check_logits(result)
 
 
 def read_config(directory: Path) -> BertConfig:

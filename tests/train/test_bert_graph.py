@@ -11,36 +11,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import BertConfig, BertForSequenceClassification
 
 from runtime.backends import BackendOptions
 from runtime.backends.openvino import LIMITS_KEY, OpenVinoBackend
 from runtime.backends.packing import Packed
 from runtime.backends.torch import read_config
 from runtime.tokenizer import Batch, Encoding, pad
+from tests.bert_models import write_model
 from train.bert_graph import bert_graph
 from train.exporters import export_openvino
-
-
-def write_model(directory: Path, **changed: Any) -> BertForSequenceClassification:
-    config = BertConfig(
-        **{
-            "vocab_size": 97,
-            "hidden_size": 24,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 3,
-            "intermediate_size": 40,
-            "max_position_embeddings": 32,
-            "num_labels": 5,
-            "initializer_range": 0.3,
-        }
-        | changed
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(7)
-        model = BertForSequenceClassification(config).eval()
-    model.save_pretrained(directory)
-    return model
 
 
 @pytest.mark.parametrize(

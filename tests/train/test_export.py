@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
 from runtime.backends import BACKENDS
@@ -15,6 +14,7 @@ from runtime.classifier import Classifier
 from runtime.errors import TrainingError, UsageError
 from runtime.manifest import Manifest
 from runtime.tokenizer import Encoding
+from tests.bert_models import swap_labels
 from train import export
 from train.data.loader import load_rows
 from train.data.rows import Row
@@ -90,12 +90,8 @@ def test_the_export_remembers_the_weights_it_was_made_of(run_copy: tuple[Path, R
 
 
 def harm(directory: Path, precision: str, calibration: Sequence[Encoding]) -> None:
-    """Swap the two labels in the weights."""
-    path = directory / "model.safetensors"
-    weights = load_file(path)
-    for name in ("classifier.weight", "classifier.bias"):
-        weights[name] = weights[name].flip(0).contiguous()
-    save_file(weights, path, {"format": "pt"})
+    """Export something else."""
+    swap_labels(directory)
 
 
 def test_an_export_that_answers_differently_is_refused_and_keeps_the_old_one(

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.torch import load_file, save_file
 
 from runtime.backends import BACKENDS
 from runtime.classifier import Classifier
 from runtime.errors import TrainingError
 from runtime.tokenizer import Batch
+from tests.bert_models import swap_labels
 from train.config import Recipe
 from train.data.loader import load_rows
 from train.data.rows import Row
@@ -29,14 +29,6 @@ def original(finished: Recipe) -> Classifier:
 @pytest.fixture(scope="module")
 def rows(finished: Recipe, original: Classifier) -> list[Row]:
     return load_rows(finished, "dev", original.manifest.labels)
-
-
-def swap_labels(directory: Path) -> None:
-    path = directory / "model.safetensors"
-    weights = load_file(path)
-    for name in ("classifier.weight", "classifier.bias"):
-        weights[name] = weights[name].flip(0).contiguous()
-    save_file(weights, path, {"format": "pt"})
 
 
 def test_what_differs_is_counted(

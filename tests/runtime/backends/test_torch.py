@@ -12,36 +12,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import BertForSequenceClassification
 
 from runtime.backends import BackendOptions
 from runtime.backends.torch import TorchBackend
 from runtime.errors import BackendError, EngineError
 from runtime.tokenizer import Batch, Encoding, pad
+from tests.bert_models import VOCAB_SIZE, write_model
 
-VOCAB_SIZE = 97
 FP32 = BackendOptions(precision="fp32")
-
-
-def write_model(directory: Path, **fields: Any) -> BertForSequenceClassification:
-    config = BertConfig(
-        **{
-            "vocab_size": VOCAB_SIZE,
-            "hidden_size": 24,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 3,
-            "intermediate_size": 40,
-            "max_position_embeddings": 32,
-            "num_labels": 5,
-            "initializer_range": 0.3,
-        }
-        | fields
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(7)
-        model = BertForSequenceClassification(config).eval()
-    model.save_pretrained(directory)
-    return model
 
 
 def random_batch(lengths: list[int], seed: int) -> Batch:
