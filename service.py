@@ -29,6 +29,7 @@ from runtime.api.schemas import (
     classify_request,
 )
 from runtime.api.settings import read_settings
+from runtime.backends import check_engine
 from runtime.dispatcher import Dispatcher, application
 from runtime.errors import ModelError, SettingsError
 from runtime.isolation import Failure, Isolation
@@ -165,7 +166,10 @@ class BertClassifier:
         """Check the model once before the workers start; BentoML's exceptions end `bentoml serve`."""
         directory = Path(MODEL.resolve().path)
         try:
-            Manifest.read(directory).verify(directory)
+            manifest = Manifest.read(directory)
+            for device in SETTINGS.devices:
+                check_engine(manifest.backend, manifest.precision, device)
+            manifest.verify(directory)
         except ModelError as error:
             raise BentoMLException(str(error)) from error
 

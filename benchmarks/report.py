@@ -78,7 +78,7 @@ def publish(name: str, results: Results, host: Machine, chosen: argparse.Namespa
     }
     path = record.write(name, content, chosen.results)
     print(f"\n{path}")
-    if image := _plot(results, path, host):
+    if image := _plot(results, path, host, chosen):
         print(image)
     return flaws
 
@@ -141,8 +141,10 @@ def _settings(results: Results, chosen: argparse.Namespace) -> str:
     return "\n".join(parts)
 
 
-def _plot(results: Results, path: Path, host: Machine) -> Path | None:
+def _plot(results: Results, path: Path, host: Machine, chosen: argparse.Namespace) -> Path | None:
     lines = plot.lines_of([one.served for one in results.rounds])
     if not lines:
         return None
-    return plot.draw(lines, path.with_suffix(".png"), f"{host.cpu}, {host.cores} cores")
+    smoke = "a smoke test, no figure means anything; " if chosen.quick else ""
+    measured = f"BERT-{chosen.shape}, random weights; medians of {len(results.rounds)} rounds"
+    return plot.draw(lines, path.with_suffix(".png"), f"{smoke}{measured}; {host.cpu}, {host.cores} cores")

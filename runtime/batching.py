@@ -21,6 +21,8 @@ SHARED_EFFICIENCY = 0.85
 _LEAST_TOKENS = 64
 _MOST_TOKENS = 16_384
 _TRIALS = 3
+_OUTLIER = 1.5
+_LEAST_MEASURED = 5
 _ENOUGH_SECONDS = 0.02
 """A pass this long says what a token costs; on shorter ones, larger micro-batches are timed."""
 
@@ -75,12 +77,27 @@ class Cost:
         """Fit the three prices to timed passes: least squares of the relative error, no price below zero.
 
         Of all sets of prices that may be zero, the best fit without a negative one is taken: with three
-        prices, trying all is simpler than an active-set method and as exact.
+        prices, trying all is simpler than an active-set method and as exact. A pass that something else
+        slowed, of `_OUTLIER` times what the others say, is left out, one after the other.
         """
+        kept = list(measured)
+        while len(kept) > _LEAST_MEASURED:
+            excess = [
+                one.seconds / cls._fit(kept[:place] + kept[place + 1 :])(one.tokens, one.longest)
+                for place, one in enumerate(kept)
+            ]
+            worst = int(np.argmax(excess))
+            if excess[worst] < _OUTLIER:
+                break
+            del kept[worst]
+        return cls._fit(kept)
+
+    @classmethod
+    def _fit(cls, measured: Sequence[Measured]) -> Self:
         seconds = np.array([one.seconds for one in measured])
         features = np.array([[1, one.tokens, one.tokens * one.longest] for one in measured])
         matrix = features / seconds[:, None]
-        fits = [_fit(matrix, kept) for size in (1, 2, 3) for kept in combinations(range(3), size)]
+        fits = [_prices(matrix, kept) for size in (1, 2, 3) for kept in combinations(range(3), size)]
         prices = min(
             (prices for prices in fits if (prices >= 0).all()),
             key=lambda prices: float(np.square(matrix @ prices - 1).sum()),
@@ -88,7 +105,7 @@ class Cost:
         return cls(*prices.tolist())
 
 
-def _fit(matrix: npt.NDArray[np.float64], kept: tuple[int, ...]) -> npt.NDArray[np.float64]:
+def _prices(matrix: npt.NDArray[np.float64], kept: tuple[int, ...]) -> npt.NDArray[np.float64]:
     """Return the prices with which `matrix @ prices` is nearest to 1, those not kept being zero."""
     prices = np.zeros(matrix.shape[1])
     prices[list(kept)] = np.linalg.lstsq(matrix[:, list(kept)], np.ones(len(matrix)), rcond=None)[0]

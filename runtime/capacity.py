@@ -14,7 +14,8 @@ from runtime.batching import Cost, plan
 from runtime.scheduler import Item, Job, Scheduler
 
 REQUEST_SECONDS = 4e-4
-"""What a request costs beside the engine, in seconds of one CPU: measured 0.385 ms (benchmarks/LOG.md)."""
+"""What a request costs beside the engine: 0.3 to 0.4 ms of the one thread that serves them, here added to the
+engine's time as if they never overlapped (benchmarks/LOG.md)."""
 
 _ARRIVALS = 2_000
 _STEPS = 12
@@ -34,11 +35,10 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What arrives where: tokens of each text in turn, prices of a forward pass, CPUs that serve requests."""
+    """What arrives where: tokens of each text in turn, and prices of a forward pass."""
 
     lengths: Sequence[int]
     cost: Cost
-    cpus: int
     seed: int = 0
 
     def capacity(self, p95_seconds: float) -> Capacity:
@@ -90,7 +90,7 @@ class Load:
         """Return the seconds of a micro-batch, cut as the classifier cuts it, and of its requests."""
         cuts = plan(lengths, self.cost, self.cost.most_tokens)
         engine = sum(self.cost(sum(lengths[i] for i in cut), max(lengths[i] for i in cut)) for cut in cuts)
-        return engine + len(lengths) * REQUEST_SECONDS / self.cpus
+        return engine + len(lengths) * REQUEST_SECONDS
 
 
 def _percentile(ordered: Sequence[float]) -> float:

@@ -99,9 +99,10 @@ class Manifest(BaseModel):
         """
         if not self.files:
             raise DigestError(f"the manifest of {directory} records no file; save the model again.")
-        there = {name: found for name, found in self.spare_files.items() if (directory / name).exists()}
-        for name, recorded in (self.files | there).items():
+        for name, recorded in self.files.items():
             _verify_file(directory, name, recorded)
+        for name, recorded in self.spare_files.items():
+            _verify_file(directory, name, recorded, may_be_missing=True)
         self._verify_labels(directory / "config.json")
 
     def _verify_labels(self, path: Path) -> None:
@@ -117,13 +118,15 @@ class Manifest(BaseModel):
             )
 
 
-def _verify_file(directory: Path, name: str, recorded: str) -> None:
+def _verify_file(directory: Path, name: str, recorded: str, *, may_be_missing: bool = False) -> None:
     path = directory / name
     try:
         if not path.resolve().is_relative_to(directory.resolve()):
             raise DigestError(
                 f"the manifest of {directory} names {name} outside of it; save the model again."
             )
+        if may_be_missing and not path.exists():
+            return
         if not path.is_file():
             raise DigestError(
                 f"{path} is missing although the manifest lists it; copy or save the model again."

@@ -24,6 +24,9 @@ LEAST_CALLS_PER_DEADLINE = 20
 
 _TEXTS_PER_TURN = 16
 _TEXTS_PER_ROUND = 256
+_CHARACTERS_PER_TURN = 16_384
+_CHARACTERS_PER_ROUND = 131_072
+"""So that whoever comes while long texts are tokenised waits for a few of them alone."""
 _SMOOTHING = 0.2
 
 
@@ -118,8 +121,7 @@ class Pipeline(Generic[Text, Encoding, Answer]):
         self._texts_taken = 0
         self._texts_prepared = 0
         self._tokens_per_text = 64.0
-        budget = work.budget()
-        self._tokens_per_second = budget / max(work.seconds(budget, min(budget, 128)), 1e-6)
+        self._slowness = 1.0
         names = (("prepare", self._prepare), ("engine", self._compute))
         self._threads = [
             threading.Thread(target=self._guarded, args=(body,), name=name, daemon=True)
@@ -155,10 +157,12 @@ class Pipeline(Generic[Text, Encoding, Answer]):
 
     @property
     def queued_seconds(self) -> float:
-        """Predicted seconds until everything that waits now has been computed."""
+        """Predicted seconds until everything that waits now has been computed, in full micro-batches."""
         unprepared = self._texts_taken - self._texts_prepared
         tokens = self._scheduler.queued_tokens + unprepared * self._tokens_per_text
-        return tokens / self._tokens_per_second
+        mean = self._tokens_per_text
+        batch = max(self._work.budget(), mean)
+        return self._slowness * tokens / batch * self._work.seconds(int(batch), int(mean))
 
     @property
     def overdue_at(self) -> float:
@@ -207,11 +211,11 @@ class Pipeline(Generic[Text, Encoding, Answer]):
     ) -> tuple[dict[Text, list[tuple[Request[Text, Encoding, Answer], int]]], int]:
         """Take a few texts of each request in turn; return those to tokenise and how many were dealt with."""
         fresh: dict[Text, list[tuple[Request[Text, Encoding, Answer], int]]] = {}
-        seen = 0
+        seen = characters = 0
         with self._lock:
             for _ in range(len(waiting)):
                 request = waiting.popleft()
-                start, end = request.prepared, min(request.prepared + _TEXTS_PER_TURN, request.size)
+                start, end = request.prepared, _turn_end(request)
                 if request.over:
                     end = request.size
                 elif start == 0:
@@ -224,7 +228,8 @@ class Pipeline(Generic[Text, Encoding, Answer]):
                 seen += end - start
                 if end < request.size:
                     waiting.append(request)
-                if seen >= _TEXTS_PER_ROUND:
+                characters += sum(map(_characters, request.texts[start:end]))
+                if seen >= _TEXTS_PER_ROUND or characters >= _CHARACTERS_PER_ROUND:
                     break
         return fresh, seen
 
@@ -235,7 +240,9 @@ class Pipeline(Generic[Text, Encoding, Answer]):
         except InputError as error:
             if len(texts) == 1:
                 return [Failure(422, f"cannot be classified: {error}")]
-        except Exception as error:  # noqa: BLE001 - whatever a text makes the tokenizer raise
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a panic of the tokenizer's Rust is no Exception
             if len(texts) == 1:
                 report(logger, "the tokenizer failed on one text", error)
                 return [ALONE]
@@ -282,7 +289,8 @@ class Pipeline(Generic[Text, Encoding, Answer]):
                 return  # still overdue: not alive until restarted
             self._computing_until = math.inf
             self._work.observe(len(items))
-            self._tokens_per_second += _SMOOTHING * (tokens / seconds - self._tokens_per_second)
+            # What else the machine does slows small and large micro-batches alike: a rate would mix the two.
+            self._slowness += _SMOOTHING * (seconds / max(predicted, 1e-6) - self._slowness)
 
     def _take(self) -> list[Item[Encoding, Answer | Failure]]:
         """Wait for something to compute; nothing at the end."""
@@ -295,3 +303,21 @@ class Pipeline(Generic[Text, Encoding, Answer]):
                     return items
                 self._lock.wait()
         return []
+
+
+def _turn_end(request: Request[Text, Encoding, Answer]) -> int:
+    """Return where the next few texts of a request end: after so many, or so many characters."""
+    characters = 0
+    most = min(request.prepared + _TEXTS_PER_TURN, request.size)
+    for place in range(request.prepared, most):
+        characters += _characters(request.texts[place])
+        if characters >= _CHARACTERS_PER_TURN:
+            return place + 1
+    return most
+
+
+def _characters(text: Hashable) -> int:
+    """Return the length of a text, or of both of a pair."""
+    if isinstance(text, tuple):
+        return sum(map(len, text))
+    return len(text) if isinstance(text, str) else 1

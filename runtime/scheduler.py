@@ -36,8 +36,8 @@ class Job(Generic[Payload, Result]):
         "number",
         "over",
         "queue",
-        "queued_tokens",
         "results",
+        "seen",
         "size",
         "tag",
         "tokens",
@@ -48,6 +48,7 @@ class Job(Generic[Payload, Result]):
         self.deadline = deadline
         self.results: list[Result | None] = [None] * size
         self.missing = size
+        self.seen = 0
         self.over = False
         self.in_tag_order = False
         self.in_wait_order = False
@@ -56,7 +57,10 @@ class Job(Generic[Payload, Result]):
         self.tokens = 0
         self.items: list[Item[Payload, Result]] = []
         self.queue: deque[Item[Payload, Result]] = deque()
-        self.queued_tokens = 0
+
+    def is_small(self, budget: int) -> bool:
+        """Tell whether all its texts are there and fit into one micro-batch together."""
+        return self.seen == self.size and self.tokens <= budget
 
 
 @dataclass(eq=False, slots=True)
@@ -128,6 +132,7 @@ class Scheduler(Generic[Payload, Result]):
         item = self._in_flight.get(key)
         if item is None:
             return False
+        job.seen += 1
         places = item.waiters.get(job)
         if places is not None:
             places.append(place)
@@ -136,7 +141,6 @@ class Scheduler(Generic[Payload, Result]):
         job.items.append(item)
         if item.state == QUEUED:
             job.queue.append(item)
-            job.queued_tokens += item.tokens
             job.tokens += item.tokens
             self._activate(job)
         return True
@@ -153,6 +157,7 @@ class Scheduler(Generic[Payload, Result]):
     def settle(self, job: Job[Payload, Result], place: int, result: Result) -> bool:
         """Fill a place that never was queued; True where the job has all its results now."""
         job.results[place] = result
+        job.seen += 1
         job.missing -= 1
         if job.missing == 0:
             self._close(job)
@@ -220,7 +225,7 @@ class Scheduler(Generic[Payload, Result]):
         self._ended_early = False
         small_began: bool | None = None
         while not batch.full and (job := self._least_tag()):
-            is_small = job.queued_tokens <= batch.budget
+            is_small = job.is_small(batch.budget)
             if may_end and small_began and not is_small:
                 self._ended_early = True
                 return
@@ -233,7 +238,7 @@ class Scheduler(Generic[Payload, Result]):
 
     def _share(self, job: Job[Payload, Result], batch: _Batch[Payload, Result]) -> None:
         """Keep a micro-batch that a large job begins short, where a small one may come while it runs."""
-        if job.tokens <= batch.budget:
+        if job.is_small(batch.budget):
             self._small_served = self._turns
         elif self._turns - self._small_served < _SHARED_TURNS:
             batch.budget = min(batch.budget, max(1, self._shared_budget()))
@@ -244,7 +249,6 @@ class Scheduler(Generic[Payload, Result]):
         if item.state != QUEUED:
             job.queue.popleft()
             job.tag += item.tokens
-            job.queued_tokens -= item.tokens
 
     def _longest_waiting(self) -> Job[Payload, Result] | None:
         while self._by_wait:
@@ -335,5 +339,5 @@ class _Batch(Generic[Payload, Result]):
 def _first(job: Job[Payload, Result]) -> bool:
     """Drop what others have had computed meanwhile; tell whether the job still has a text to offer."""
     while job.queue and job.queue[0].state != QUEUED:
-        job.queued_tokens -= job.queue.popleft().tokens
+        job.queue.popleft()
     return bool(job.queue)

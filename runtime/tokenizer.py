@@ -23,6 +23,9 @@ Ids = npt.NDArray[np.int64]
 
 _CHARACTERS_PER_TOKEN = 4
 _MOST_WORD_TOKENS = 100
+_BEGINNINGS = 2
+"""Beginnings of a long text that are tried: where they hold few tokens, the whole is encoded."""
+_PAIR_SPECIALS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +64,9 @@ class Tokenizer:
     """
 
     def __init__(self, backend: tokenizers.Tokenizer, max_length: int) -> None:
-        pad_token_id = backend.token_to_id(PAD_TOKEN)
-        if pad_token_id is None:
-            raise ManifestError(
-                f"the tokenizer has no {PAD_TOKEN} token; use a tokenizer of the BERT family."
-            )
+        pad_token_id, self._cls, self._sep = (
+            _special_id(backend, token) for token in (PAD_TOKEN, "[CLS]", "[SEP]")
+        )
         backend.no_padding()
         backend.enable_truncation(max_length, strategy="longest_first")
         self._backend = backend
@@ -99,7 +100,7 @@ class Tokenizer:
     def encode(self, texts: Sequence[TextInput]) -> list[Encoding]:
         """Encode texts without padding, in order.
 
-        Of a text far longer than the model reads, only what it reads is tokenised.
+        Of a text far longer than the model reads, only about what it reads is tokenised.
 
         Raises
         ------
@@ -108,27 +109,74 @@ class Tokenizer:
         """
         for index, text in enumerate(texts):
             _check(text, index)
-        beginnings = [self._beginning(text) for text in texts]
-        whole = [text for text, found in zip(texts, beginnings, strict=True) if found is None]
-        others = iter(self._backend.encode_batch_fast(whole))
-        encodings = [next(others) if found is None else found for found in beginnings]
-        return [Encoding(found.ids, found.type_ids, bool(found.overflowing)) for found in encodings]
+        encodings = [self._long(text) for text in texts]
+        short = [text for text, found in zip(texts, encodings, strict=True) if found is None]
+        others = iter(self._backend.encode_batch_fast(short))
+        return [_read(next(others)) if found is None else found for found in encodings]
 
-    def _beginning(self, text: TextInput) -> tokenizers.Encoding | None:
+    def _long(self, text: TextInput) -> Encoding | None:
+        """Encode what is longer than the model may read; None where the library may do it."""
+        if isinstance(text, tuple):
+            fits = sum(map(len, text)) <= self.max_length - _PAIR_SPECIALS
+            return None if fits else self._pair(*text)
+        found = self._beginning(text)
+        return None if found is None else _read(found)
+
+    def _beginning(self, text: str) -> tokenizers.Encoding | None:
         """Encode the beginning of a long text that holds more tokens than are read, if there is one.
 
         Words are tokenised one by one, so a beginning gives the same tokens up to the word that it cuts,
-        which has at most 100: WordPiece takes longer words for unknown. Pairs, whose parts are cut by
-        their lengths, are encoded whole.
+        which has at most 100: WordPiece takes longer words for unknown.
         """
         size = _CHARACTERS_PER_TOKEN * self.max_length
-        while isinstance(text, str) and size < len(text):
+        for _ in range(_BEGINNINGS):
+            if size >= len(text):
+                return None
             found = self._backend.encode(text[:size])
             tokens = sum(len(part) - self._specials for part in (found, *found.overflowing))
             if tokens >= self.max_length + _MOST_WORD_TOKENS:
                 return found
             size *= 2
         return None
+
+    def _pair(self, first: str, second: str) -> Encoding:
+        """Encode a pair as the library does with "longest_first", in linear time and memory.
+
+        Where both parts are cut, the library makes an encoding of every combination of their ends: of 16,000
+        characters a gigabyte.
+        """
+        parts = [self._backend.encode(text, add_special_tokens=False) for text in (first, second)]
+        tokens = [sum(len(one) for one in (part, *part.overflowing)) for part in parts]
+        room = self.max_length - _PAIR_SPECIALS
+        kept = _longest_first(tokens[0], tokens[1], room)
+        ids = [part.ids[:count] for part, count in zip(parts, kept, strict=True)]
+        return Encoding(
+            [self._cls, *ids[0], self._sep, *ids[1], self._sep],
+            [0] * (len(ids[0]) + 2) + [1] * (len(ids[1]) + 1),
+            truncated=sum(tokens) > room,
+        )
+
+
+def _special_id(backend: tokenizers.Tokenizer, token: str) -> int:
+    found = backend.token_to_id(token)
+    if found is None:
+        raise ManifestError(f"the tokenizer has no {token} token; use a tokenizer of the BERT family.")
+    return found
+
+
+def _read(found: tokenizers.Encoding) -> Encoding:
+    return Encoding(found.ids, found.type_ids, bool(found.overflowing))
+
+
+def _longest_first(first: int, second: int, room: int) -> tuple[int, int]:
+    """Return how many tokens of each part stay: the longer gives until both are equal, as in `tokenizers`."""
+    if first + second <= room:
+        return first, second
+    shorter = min(first, second)
+    longer = max(shorter, room - shorter)
+    if shorter + longer > room:
+        shorter, longer = room // 2, room // 2 + room % 2
+    return (longer, shorter) if first > second else (shorter, longer)
 
 
 def pad(encodings: Sequence[Encoding], pad_token_id: int) -> Batch:

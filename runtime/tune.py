@@ -46,7 +46,7 @@ def measure(directory: Path, threads: int, texts: Sequence[TextInput], p95_secon
     classifier = Classifier.load(directory, threads=threads)
     classifier.warm_up()
     lengths = tuple(len(encoding) for encoding in classifier.encode(texts))
-    load = Load(lengths, classifier.cost, cpus=available_cpus())
+    load = Load(lengths, classifier.cost)
     capacity = load.capacity(p95_seconds)
     return Candidate(directory, threads, classifier.compute, classifier.cost, capacity, lengths)
 
@@ -63,13 +63,21 @@ def statement(chosen: Candidate, p95_ms: float) -> str:
         f"texts of {sum(ordered) / len(ordered):.0f} tokens in the mean, "
         f"{ordered[(95 * len(ordered) - 1) // 100]} at p95"
     )
-    if chosen.capacity.within < 1e-3 * chosen.capacity.highest:
+    if takes_nothing(chosen):
         idle = 1000 * chosen.capacity.idle_p95_seconds
         return (
             f"This machine does not answer within {p95_ms:g} ms for {mix}: alone, a text takes {idle:.0f} ms "
             "at p95; give a higher --latency-ms, or a smaller model."
         )
-    return f"{chosen.capacity.within:.1f} texts/s at p95 < {p95_ms:g} ms for {mix}."
+    return (
+        f"{chosen.directory} takes {chosen.capacity.within:.3g} texts/s at p95 < {p95_ms:g} ms for {mix}, "
+        "one a request."
+    )
+
+
+def takes_nothing(candidate: Candidate) -> bool:
+    """Tell whether the latency is below what even a lone text takes."""
+    return candidate.capacity.within < 1e-3 * candidate.capacity.highest
 
 
 def settings(chosen: Candidate) -> Iterator[str]:
@@ -96,8 +104,10 @@ def main(argv: Sequence[str]) -> int:
         return 2 if isinstance(error, UsageError) else 1
     chosen = best(candidates)
     print("\n".join(_table(candidates, options.latency_ms)))
-    print(f"\n{statement(chosen, options.latency_ms)}\n")
-    print("\n".join(settings(chosen)))
+    print(f"\n{statement(chosen, options.latency_ms)}")
+    if takes_nothing(chosen):
+        return 1
+    print("\n" + "\n".join(settings(chosen)))
     return 0
 
 
@@ -139,8 +149,8 @@ def _row(candidate: Candidate) -> list[str]:
         f"{1e3 * cost.fixed:.2f}",
         f"{1e6 * cost.token:.1f}",
         str(cost.budget),
-        f"{capacity.highest:.1f}",
-        f"{capacity.within:.1f}",
+        f"{capacity.highest:.3g}",
+        f"{capacity.within:.3g}",
     ]
 
 

@@ -13,6 +13,10 @@ from runtime.pipeline import Work
 PATIENCE = 20.0
 
 
+class Panic(BaseException):
+    """What a library written in Rust raises when it panics."""
+
+
 class Engine:
     """Its encodings are the texts, its answers their capitals.
 
@@ -37,6 +41,8 @@ class Engine:
         for index, text in enumerate(texts):
             if "refused" in text:
                 raise InputError(f"text {index} is refused.")
+            if "panic" in text:
+                raise Panic(text)
             if "broken" in text:
                 raise ValueError(text)
         return texts

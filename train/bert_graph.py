@@ -130,12 +130,9 @@ class _Graph:
             return ops.relu(hidden)
         return ops.gelu(hidden, "erf" if self._config.hidden_act == "gelu" else "tanh")
 
-    def _linear(self, hidden: Node, *names: str) -> Node:
-        """Return one product with the weights of these layers side by side."""
-        weight = np.concatenate([self._weights[f"{name}.weight"] for name in names])
-        bias = np.concatenate([self._weights[f"{name}.bias"] for name in names])[None]
-        product = ops.matmul(hidden, _constant(weight), False, True, name=names[0])
-        return ops.add(product, _constant(bias))
+    def _linear(self, hidden: Node, name: str) -> Node:
+        product = ops.matmul(hidden, _constant(self._weights[f"{name}.weight"]), False, True, name=name)
+        return ops.add(product, _constant(self._weights[f"{name}.bias"][None]))
 
     def _norm(self, hidden: Node, name: str) -> Node:
         normal = ops.mvn(hidden, _indices(-1), True, self._config.layer_norm_eps, "inside_sqrt")

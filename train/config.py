@@ -150,7 +150,7 @@ class ExportSection(Section):
         try:
             check_precision(self.backend, self.precision)
         except BackendError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(str(error).rstrip(".")) from error
         return self
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -86,6 +87,7 @@ def _quantized(model: Model, calibration: Sequence[Encoding]) -> Model:
     with _everything_to_stderr():
         import nncf
 
+        nncf.set_log_level(logging.WARNING)
         from runtime.backends.openvino import LIMITS_KEY, inputs_of
 
         samples = [inputs_of(pad([encoding], pad_token_id=0)) for encoding in calibration]

@@ -25,8 +25,8 @@ from bentoml._internal.models import ModelStore
 
 from runtime.classifier import Classifier
 from runtime.errors import TrainingError, UsageError
-from runtime.manifest import Manifest
-from train.artifact import EXPORT_NAME, TRAINING_NAME, record_digests
+from runtime.manifest import MANIFEST_NAME, Manifest
+from train.artifact import EXPORT_NAME, TRAINING_NAME, WEIGHTS_NAME, record_digests
 from train.config import Recipe
 from train.report.card import model_card
 from train.report.evaluation import Evaluation
@@ -87,7 +87,20 @@ def _read_evaluation(directory: RunDirectory) -> Evaluation:
             f"{directory.metrics} was measured on weights {evaluation['weights'][:12]}, the export made of "
             f"{exported['source_weights'][:12]}; run `python -m train evaluate` and `export` again."
         )
+    _refuse_older(directory, exported["source_weights"])
     return evaluation
+
+
+def _refuse_older(directory: RunDirectory, exported: str) -> None:
+    """Refuse an export where the run has been fine-tuned again since."""
+    if not (directory.model / MANIFEST_NAME).is_file():
+        return  # the export is all that was kept
+    trained = Manifest.read(directory.model).files.get(WEIGHTS_NAME)
+    if trained != exported:
+        raise UsageError(
+            f"{directory.export} was made of weights {exported[:12]}, and {directory.model} has others "
+            "since; run `python -m train evaluate` and `export` again."
+        )
 
 
 def _refuse_existing(tag: bentoml.Tag, final: Path) -> None:

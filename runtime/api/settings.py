@@ -45,7 +45,7 @@ class Settings(BaseSettings):
         "take in turn.",
     )
     timeout_seconds: float = Field(
-        default=30, gt=0, le=3600, description="A request that takes longer is answered 504."
+        default=30, ge=0.1, le=3600, description="A request that takes longer is answered 504."
     )
     max_concurrency: int = Field(
         default=256, ge=1, description="Requests in flight in all workers together; one more is answered 429."
@@ -103,8 +103,12 @@ class Settings(BaseSettings):
 
     def device_of(self, worker_index: int) -> str:
         """Return the device of a worker, counted from 0."""
-        devices = self.device.split(",")
-        return devices[worker_index % len(devices)]
+        return self.devices[worker_index % len(self.devices)]
+
+    @property
+    def devices(self) -> list[str]:
+        """The devices, of which workers take one in turn."""
+        return self.device.split(",")
 
 
 def read_settings() -> Settings:

@@ -44,15 +44,10 @@ class OpenVinoBackend:
     Raises
     ------
     BackendError
-        The files are missing or are no such model, or the device is another.
+        The files are missing or are no such model.
     """
 
     def __init__(self, directory: Path, options: BackendOptions) -> None:
-        if options.device not in {"cpu", "auto"}:
-            raise BackendError(
-                f"device {options.device!r} cannot run an openvino model; give cpu or auto, or export the "
-                "model with export.backend=torch for a GPU."
-            )
         core = openvino.Core()
         has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._precision = "fp32" if options.precision == "bf16" and not has_bf16 else options.precision

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from runtime.pipeline import Pipeline, Request
+from runtime.isolation import ALONE
+from runtime.pipeline import Pipeline, Request, _turn_end
 from tests.waiting_engine import PATIENCE, Engine
 
 
@@ -141,3 +142,47 @@ def test_a_tokenizer_that_hangs_is_noticed(engine: Engine) -> None:
     while not pipeline.is_alive():
         pass
     pipeline.close(PATIENCE)
+
+
+def test_a_panic_of_the_tokenizer_fails_the_guilty_text_alone(engine: Engine, desk: Desk) -> None:
+    good, bad = desk.put("good"), desk.put("panic")
+    desk.wait(2)
+    assert good.results == ["GOOD"]
+    assert bad.results == [ALONE]
+    assert desk.pipeline.is_alive()
+    after = desk.put("after")
+    desk.wait(3)
+    assert after.results == ["AFTER"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "end"),
+    [
+        (["好"] * 5, 5),
+        (["好"] * 100, 16),
+        (["好" * 1_000_000] * 3, 1),
+        (["好" * 9_000] * 9, 2),
+        ([("好" * 8_000, "坏" * 9_000)] * 4, 1),
+    ],
+)
+def test_a_turn_ends_after_a_few_texts_or_many_characters(texts: list[Any], end: int) -> None:
+    assert _turn_end(Request(texts, 0.0)) == end
+
+
+def test_what_waits_is_priced_as_full_micro_batches_whatever_ran_before(engine: Engine) -> None:
+    desk = Desk(engine, budget=100, token=1e-3)
+    try:
+        for number in range(30):  # each far faster than predicted, alone
+            desk.put(f"lone {number}")
+            desk.wait(number + 1)
+        engine.go.clear()
+        engine.started.clear()
+        desk.put("held")
+        assert engine.started.wait(PATIENCE)
+        before = desk.pipeline.queued_seconds
+        desk.put(*(f"{number:05d}" for number in range(200)))
+        # 1,000 tokens at no more than the predicted millisecond each.
+        assert 0 <= desk.pipeline.queued_seconds - before < 200 * 64 * 1e-3
+    finally:
+        engine.go.set()
+        desk.pipeline.close(PATIENCE)

@@ -263,6 +263,21 @@ def test_after_a_while_without_small_ones_it_has_the_whole_budget_again() -> Non
     assert sizes == sorted(sizes)
 
 
+def test_a_large_job_that_arrives_in_parts_is_not_taken_for_a_small_one() -> None:
+    scheduler = sharing()
+    sizes = []
+    for number in range(4):
+        texts = bulk(f"a{number}-", 32)
+        job: Job[str, str] = Job(len(texts), FOREVER)
+        scheduler.open(job)
+        for part in (texts[:4], texts[4:]):
+            for place, (text, tokens) in enumerate(part):
+                scheduler.add(job, place, text, text, tokens)
+            sizes.append(len(scheduler.next(0.0)))
+    # Its first four texts are all that is there; after that, nothing is kept short.
+    assert sizes == [4, 10, 10, 10, 10, 10, 10, 10]
+
+
 def test_small_jobs_among_themselves_have_the_whole_budget() -> None:
     scheduler = sharing()
     for number in range(30):

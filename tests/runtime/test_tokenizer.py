@@ -117,14 +117,16 @@ class Counting:
     """Stands for the library's tokenizer and counts the characters that it is given."""
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
-        self.inner, self.characters = inner, 0
+        self.inner, self.characters, self.encodings = inner, 0, 0
 
-    def encode(self, text: str) -> tokenizers.Encoding:
+    def encode(self, text: str, **options: Any) -> tokenizers.Encoding:
         self.characters += len(text)
-        return self.inner.encode(text)
+        self.encodings += 1
+        return self.inner.encode(text, **options)
 
     def encode_batch_fast(self, texts: list[str]) -> list[tokenizers.Encoding]:
         self.characters += sum(map(len, texts))
+        self.encodings += len(texts)
         return list(self.inner.encode_batch_fast(texts))
 
 
@@ -165,6 +167,33 @@ def test_a_beginning_gives_what_the_whole_text_gives(
     expected = whole.encode(text)
     [found] = Tokenizer.load(tiny_model_dir, max_length).encode([text])
     assert found == Encoding(expected.ids, expected.type_ids, bool(expected.overflowing))
+
+
+PIECES = st.lists(st.sampled_from(["测", "word", "y" * 101, " ", "é", "12", "，"]), max_size=80)
+
+
+@given(PIECES, PIECES, st.integers(3, 40))
+@settings(max_examples=80)
+def test_a_long_pair_gives_what_the_library_gives(
+    tiny_model_dir: Path, first: list[str], second: list[str], max_length: int
+) -> None:
+    pair = ("".join(first), "".join(second))
+    whole = tokenizers.Tokenizer.from_file(str(tiny_model_dir / "tokenizer.json"))
+    whole.no_padding()
+    whole.enable_truncation(max_length, strategy="longest_first")
+    expected = whole.encode(*pair)
+    [found] = Tokenizer.load(tiny_model_dir, max_length).encode([pair])
+    assert found == Encoding(expected.ids, expected.type_ids, bool(expected.overflowing))
+
+
+def test_a_hostile_pair_is_never_cut_by_the_library(counting: tuple[Tokenizer, Counting]) -> None:
+    tokenizer, counter = counting
+    [found] = tokenizer.encode([("测" * 50_000, "试" * 50_000)])
+    assert found.truncated
+    assert len(found) == MAX_LENGTH
+    # Of both ends together the library would have made 50,000 / 61 squared encodings.
+    assert counter.encodings <= 2
+    assert counter.characters == 100_000
 
 
 def test_a_cut_pair_is_told(tokenizer: Tokenizer) -> None:

@@ -67,7 +67,7 @@ def test_the_best_takes_most_within_the_latency() -> None:
 
 def test_the_statement_says_rate_latency_and_lengths() -> None:
     assert statement(candidate(41.26), 200) == (
-        "41.3 texts/s at p95 < 200 ms for texts of 50 tokens in the mean, 95 at p95."
+        "m takes 41.3 texts/s at p95 < 200 ms for texts of 50 tokens in the mean, 95 at p95, one a request."
     )
 
 
@@ -75,6 +75,15 @@ def test_a_latency_below_that_of_a_lone_text_is_told() -> None:
     said = statement(candidate(0.0), 5)
     assert "does not answer within 5 ms" in said
     assert "alone, a text takes 30 ms" in said
+
+
+def test_without_a_model_that_is_fast_enough_no_settings_are_printed(
+    tiny_model_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tiny_model_dir), "--threads", "1", "--latency-ms", "0.001"]) == 1
+    printed = capsys.readouterr().out
+    assert "does not answer within 0.001 ms" in printed
+    assert "CLASSIFIER_" not in printed
 
 
 def test_texts_come_from_a_file_one_a_line(tmp_path: Path, tiny_model_dir: Path) -> None:

@@ -85,6 +85,9 @@ def test_an_engine_whose_scores_depend_on_neighbours_is_noticed(
         ("bf16", {"neighbour_change": 0.011}, False),
         ("int8", {"neighbour_change": 0.011}, False),
         ("fp32", {"neighbour_change": 0.002}, False),
+        ("int8", {"label_agreement": float("nan")}, False),
+        ("int8", {"accuracy_drop": float("nan")}, False),
+        ("int8", {"neighbour_change": float("nan")}, False),
     ],
 )
 def test_the_limits_are_where_they_are_said_to_be(

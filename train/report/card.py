@@ -31,7 +31,10 @@ def model_card(tag: str, manifest: Manifest, training: Mapping[str, Any], evalua
     return template_environment.get_template("model_card.md.jinja").render(
         tag=tag,
         manifest=manifest,
-        recipe=training["recipe"],
+        recipe={
+            **training["recipe"],
+            "export": {"backend": manifest.backend, "precision": manifest.precision},
+        },
         data=training["data"],
         training=training["training"],
         evaluation=evaluation,

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from transformers import BertConfig, BertForSequenceClassification
 
 from runtime import backends
-from runtime.backends import BACKENDS, Backend, BackendOptions, Engine, check_precision, load_backend
+from runtime.backends import (
+    BACKENDS,
+    Backend,
+    BackendOptions,
+    Engine,
+    check_engine,
+    check_precision,
+    load_backend,
+)
 from runtime.errors import BackendError, EngineError
 from runtime.probes import softmax
 from runtime.tokenizer import Batch, Encoding, pad
@@ -146,9 +154,27 @@ def test_a_precision_that_the_engine_does_not_run_names_one_that_does() -> None:
         check_precision("torch", "int4")
 
 
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "npu"])
+def test_a_device_that_the_engine_does_not_know_names_one_that_does(tmp_path: Path, device: str) -> None:
+    options = BackendOptions(precision="fp32", device=device)
+    with pytest.raises(
+        BackendError, match=f"{device!r} cannot run a model of backend 'openvino'; give auto or cpu"
+    ):
+        load_backend("openvino", tmp_path, options)
+
+
+def test_another_backend_for_the_device_is_named() -> None:
+    with pytest.raises(BackendError, match="or export the model for torch"):
+        check_engine("openvino", "int8", "cuda:0")
+    check_engine("torch", "bf16", "cuda:0")
+    check_engine("openvino", "int8", "auto")
+
+
 def test_a_missing_library_names_the_command_that_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(backends.BACKENDS, "absent", Engine("no_such_engine:Engine", ("fp32",)))
+    monkeypatch.setitem(
+        backends.BACKENDS, "absent", Engine("no_such_engine:Engine", "no_such_engine", ("cpu",), ("fp32",))
+    )
     with pytest.raises(BackendError, match="pip install no_such_engine"):
         load_backend("absent", tmp_path, BackendOptions(precision="fp32"))

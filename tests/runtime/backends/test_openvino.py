@@ -48,12 +48,6 @@ def test_importing_the_backend_reports_to_nobody(project_root: Path) -> None:
     assert class_of_nncf != "NNCFTelemetry"
 
 
-@pytest.mark.parametrize("device", ["cuda", "cuda:1", "npu"])
-def test_another_device_is_refused_and_the_other_backend_named(model_dir: Path, device: str) -> None:
-    with pytest.raises(BackendError, match=f"{device!r} cannot run.*export.backend=torch"):
-        OpenVinoBackend(model_dir, BackendOptions(precision="fp32", device=device))
-
-
 def test_auto_is_the_cpu(model_dir: Path) -> None:
     options = BackendOptions(precision="fp32", device="auto", threads=1)
     assert OpenVinoBackend(model_dir, options).compute.startswith("fp32 on cpu, 1 threads (openvino 20")
