@@ -29,7 +29,6 @@ from runtime.api.schemas import (
     classify_request,
 )
 from runtime.api.settings import read_settings
-from runtime.backends import check_engine
 from runtime.dispatcher import Dispatcher, application
 from runtime.errors import ModelError, SettingsError
 from runtime.isolation import Failure, Isolation
@@ -99,6 +98,8 @@ class ModelImage(Image):
 
     def freeze(self, bento: Path, *arguments: object) -> object:
         """Add both to what `bentoml build` writes down for the image."""
+        from runtime.backends import check_engine
+
         directory = Path(MODEL.resolve().path)
         try:
             manifest = Manifest.read(directory)
@@ -164,6 +165,8 @@ class BertClassifier:
     @bentoml.on_deployment
     def verify() -> None:
         """Check the model once before the workers start; BentoML's exceptions end `bentoml serve`."""
+        from runtime.backends import check_engine
+
         directory = Path(MODEL.resolve().path)
         try:
             manifest = Manifest.read(directory)

@@ -109,6 +109,15 @@ def test_metrics_of_other_weights_are_refused(exported: tuple[Path, RunDirectory
     assert save.run(recipe).is_dir()
 
 
+def test_an_export_of_older_weights_is_refused(exported: tuple[Path, RunDirectory], name: str) -> None:
+    recipe = read_recipe(exported[0], [f"store.name={name}", "finetune.seed=9", "finetune.epochs=1"])
+    finetune.run(recipe)
+    with pytest.raises(
+        UsageError, match=r"was made of weights .* has others since; run `python -m train eval"
+    ):
+        save.run(recipe)
+
+
 @pytest.mark.parametrize(("missing", "command"), [("export", "export"), ("metrics.json", "evaluate")])
 def test_what_is_missing_names_the_command_that_makes_it(
     exported: tuple[Path, RunDirectory], name: str, missing: str, command: str
