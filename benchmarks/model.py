@@ -128,8 +128,8 @@ def write(directory: Path, shape: str, variant: Variant) -> None:
 def finish(directory: Path, variant: Variant) -> None:
     """Turn a directory of float32 weights into one of the variant, with manifest and probes."""
     from runtime.classifier import Classifier
-    from runtime.manifest import digest_files
     from runtime.probes import Probe, write_probes
+    from train.artifact import record_digests
 
     _export(directory, variant)
     manifest = _manifest(variant)
@@ -138,7 +138,7 @@ def finish(directory: Path, variant: Variant) -> None:
     logits = Classifier.load(directory, verify=False).logits(texts)
     rows = zip(texts, logits.tolist(), strict=True)
     write_probes(directory, [Probe(text=text, logits=tuple(row)) for text, row in rows])
-    manifest.model_copy(update={"files": digest_files(directory)}).write(directory)
+    record_digests(directory, manifest)
 
 
 def _manifest(variant: Variant) -> Manifest:
