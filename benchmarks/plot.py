@@ -70,16 +70,16 @@ def draw(lines: Mapping[str, Sequence[Dot]], path: Path, machine: str) -> Path |
     with plt.rc_context({"font.family": "DejaVu Sans", "font.size": 10, "text.color": _INK}):
         figure, axes = plt.subplots(figsize=(9.5, 5.6), dpi=160)
         _frame(axes, lines)
-        figure.subplots_adjust(left=0.085, right=0.80, top=0.87, bottom=0.11)
+        figure.subplots_adjust(left=0.085, right=0.80, top=0.85, bottom=0.11)
         taken: list[tuple[float, float]] = []
         for name, line in lines.items():
             _draw_line(axes, name, line, taken)
         _label(axes, lines)
-        figure.text(0.065, 0.945, "Throughput over latency", fontsize=15, fontweight="bold")
+        figure.text(0.065, 0.95, "Throughput over latency", fontsize=15, fontweight="bold")
         figure.text(
             0.065,
-            0.905,
-            f"{machine}; numbers: open connections; up and to the left is better",
+            0.88,
+            f"{machine}\nnumbers: open connections; up and to the left is better",
             fontsize=9.5,
             color="#777777",
         )

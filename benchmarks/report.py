@@ -145,6 +145,6 @@ def _plot(results: Results, path: Path, host: Machine, chosen: argparse.Namespac
     lines = plot.lines_of([one.served for one in results.rounds])
     if not lines:
         return None
-    smoke = "a smoke test, no figure means anything; " if chosen.quick else ""
-    measured = f"BERT-{chosen.shape}, random weights; medians of {len(results.rounds)} rounds"
+    smoke = "smoke test, no figure means anything; " if chosen.quick else ""
+    measured = f"BERT-{chosen.shape} with random weights; rounds: {len(results.rounds)}"
     return plot.draw(lines, path.with_suffix(".png"), f"{smoke}{measured}; {host.cpu}, {host.cores} cores")
