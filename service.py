@@ -98,7 +98,6 @@ class ModelImage(Image):
 
     def freeze(self, bento: Path, *arguments: object) -> object:
         """Add both to what `bentoml build` writes down for the image."""
-
         directory = Path(MODEL.resolve().path)
         try:
             manifest = Manifest.read(directory)

@@ -196,8 +196,7 @@ def main(argv: Sequence[str]) -> int:
     parser = options.parser("ceiling", __doc__, seconds=3.0)
     chosen = options.finish(parser, argv)
     host = machine.describe(PACKAGES)
-    names = ways(chosen.device)
-    rounds = [_round(names, number, chosen) for number in range(chosen.rounds)]
+    rounds = [run_round(number, chosen) for number in range(chosen.rounds)]
     mflops = flops_per_token(chosen.shape) / 1e6
     print(f"{host}\nBERT-{chosen.shape}, {mflops:,.0f} MFLOP a token, {chosen.threads} threads\n")
     print(table(HEADER, rows(rounds)))
@@ -210,7 +209,9 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _round(names: Sequence[str], number: int, chosen: argparse.Namespace) -> dict[str, Found]:
+def run_round(number: int, chosen: argparse.Namespace) -> dict[str, Found]:
+    """Measure all ways once, another one first in each round, in a process of its own."""
+    names = ways(chosen.device)
     task = Task(rotated(names, number), chosen.shape, chosen.device, chosen.threads, chosen.seconds)
     found = isolated(measure, task)
     print(f"round {number + 1}: ceiling", file=sys.stderr, flush=True)

@@ -22,7 +22,7 @@ from benchmarks.isolated import IsolationError
 from benchmarks.model import REFERENCE, SaveError, Variant, save_in
 from benchmarks.servers import Running, Start, service
 from benchmarks.spread import Spread, rotated
-from benchmarks.texts import LONG, MIX, MIX_PERIOD, SHORT
+from benchmarks.texts import LONG, MIX, SHORT
 from loadtests.corpus import generate
 from loadtests.server import ServerError
 from loadtests.table import table
@@ -53,9 +53,7 @@ class Found:
     @property
     def mix_over_ideal(self) -> float:
         """The rate of the mix over that of a server for which long texts cost what they cost alone."""
-        short, long = (self.closed[name].requests_per_second for name in (SHORT, LONG))
-        ideal = MIX_PERIOD / ((MIX_PERIOD - 1) / short + 1 / long)
-        return self.closed[MIX].requests_per_second / ideal
+        return texts.mix_over_ideal(*(self.closed[name].requests_per_second for name in (SHORT, LONG, MIX)))
 
     @property
     def errors(self) -> int:

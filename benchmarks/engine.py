@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from benchmarks import texts
 from benchmarks.contenders import Contender
 from benchmarks.engines import BATCH_SIZE, LOADERS, Engine, Options
 from benchmarks.spread import Spread
-from benchmarks.texts import LONG, MIX, MIX_PERIOD, REVIEWS, SHORT, Workload
+from benchmarks.texts import LONG, MIX, REVIEWS, SHORT, Workload
 from loadtests.corpus import generate
 from runtime.tokenizer import Tokenizer
 
@@ -74,11 +75,11 @@ def calls(contender: Contender, workloads: Sequence[Workload], *, everything: bo
     float32 batch with one long text takes half a minute.
     """
     measured = CALLS if contender.is_ours else BASELINE_CALLS if everything else BASELINE_CALLS[:1]
-    texts = {workload.name: workload.texts for workload in workloads}
+    by_name = {workload.name: workload.texts for workload in workloads}
     return [
-        Call(f"{kind} {way}", texts[kind], len(texts[kind]) if way == BULK else BATCH_SIZE)
+        Call(f"{kind} {way}", by_name[kind], len(by_name[kind]) if way == BULK else BATCH_SIZE)
         for kind, way in measured
-        if kind in texts
+        if kind in by_name
     ]
 
 
@@ -117,9 +118,8 @@ def mix_over_ideal(found: Found, way: str = ARRIVING) -> float:
 
     Its time is what short and long texts take alone, each in bulk: as fast as they get.
     """
-    short, long = (found.texts_per_second[f"{kind} {BULK}"] for kind in (SHORT, LONG))
-    ideal = MIX_PERIOD / ((MIX_PERIOD - 1) / short + 1 / long)
-    return found.texts_per_second[f"{MIX} {way}"] / ideal
+    names = (f"{SHORT} {BULK}", f"{LONG} {BULK}", f"{MIX} {way}")
+    return texts.mix_over_ideal(*(found.texts_per_second[name] for name in names))
 
 
 def row(name: str, rounds: Sequence[Round], tokens: Mapping[str, float], apart: float) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
+from runtime.cpus import available_cpus
+
 # The instruction sets that decide how fast fp32, bf16 and int8 matrix products are.
 _FLAGS = (
     "avx2",
@@ -22,7 +24,6 @@ _FLAGS = (
     "bf16",
     "sve",
 )
-_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +52,12 @@ def describe(packages: Iterable[str]) -> Machine:
     return Machine(
         cpu=_cpu_field("model name") or platform.processor() or platform.machine(),
         flags=[flag for flag in (_cpu_field("flags") or _cpu_field("Features")).split() if flag in _FLAGS],
-        cores=cores(),
+        cores=available_cpus(),
         load_average=os.getloadavg()[0],
         system=platform.platform(),
         python=platform.python_version(),
         versions={package: _version(package) for package in packages},
     )
-
-
-def cores(quota_path: Path = _CGROUP_QUOTA) -> int:
-    """Return how many CPUs affinity and cgroup quota allow this process, at least one."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    allowed = len(affinity(0)) if affinity else os.cpu_count() or 1
-    try:
-        quota, period = quota_path.read_text(encoding="ascii").split()
-    except (OSError, ValueError):  # no cgroup, or not of version 2
-        return allowed
-    return allowed if quota == "max" else max(1, min(allowed, int(quota) // int(period)))
 
 
 def versions_beside(program: Path, packages: Iterable[str]) -> dict[str, str]:

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import machine, record
+from benchmarks import record
 from benchmarks.model import SHAPES
+from runtime.cpus import available_cpus
 
 QUICK: dict[str, object] = {
     "shape": "tiny",
@@ -34,7 +35,7 @@ def parser(name: str, description: str | None, *, seconds: float) -> argparse.Ar
     found.add_argument(
         "--threads",
         type=positive,
-        default=machine.cores(),
+        default=available_cpus(),
         help="of an engine; default: the %(default)s CPUs that affinity and cgroup quota allow",
     )
     found.add_argument("--device", default="cpu", help="cpu or cuda; default: %(default)s")

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from benchmarks import answers, ceiling, engine, figures, machine, options, plot, record, serving
+from benchmarks import answers, ceiling, engine, figures, options, plot, record, serving
 from benchmarks.contenders import Contender
 from benchmarks.figures import Figure, Measured
 from benchmarks.machine import Machine
 from loadtests.table import table
+from runtime.cpus import available_cpus
 
 GOALS_SHAPE = "base"
 """What goals are for: with a tiny model, HTTP is nearly all there is."""
@@ -110,7 +111,7 @@ def _tables(results: Results, found: Sequence[Figure]) -> Iterator[str]:
         ]
         yield table(engine.HEADER, rows)
     if first.served:
-        cores = machine.cores()
+        cores = available_cpus()
         rows = [
             serving.row(name, served, cores, _apart(results, served, name))
             for name in results.contenders

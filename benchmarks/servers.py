@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import tempfile
@@ -165,9 +164,7 @@ def our_answers(answer: list[dict[str, Any]]) -> list[float]:
 
 def infinity_bodies(asked: Sequence[str], per_request: int) -> list[bytes]:
     """Return the JSON bodies that ask infinity for all texts once."""
-    chunks = (asked[start : start + per_request] for start in range(0, len(asked), per_request))
-    bodies = ({"model": _INFINITY_MODEL, "input": list(chunk)} for chunk in chunks)
-    return [json.dumps(body, ensure_ascii=False).encode() for body in bodies]
+    return texts.bodies(asked, per_request, lambda chunk: {"model": _INFINITY_MODEL, "input": chunk})
 
 
 def infinity_answers(answer: dict[str, Any]) -> list[float]:

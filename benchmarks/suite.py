@@ -60,9 +60,7 @@ class Suite:
         """Measure everything once, another contender first in each round."""
         found = Round()
         if self.parts.ceiling:
-            names = rotated(ceiling.ways(self.chosen.device), number)
-            found.ceiling.update(isolated(ceiling.measure, self._ceiling_task(names)))
-            _progress(f"round {number + 1}: ceiling")
+            found.ceiling.update(ceiling.run_round(number, self.chosen))
         for name in rotated([*self.contenders], number):
             contender = self.contenders[name]
             if contender.loader and (self.parts.engine or contender.is_ours):
@@ -73,10 +71,6 @@ class Suite:
                 rate = found.served[name].requests_per_second
                 _progress(f"round {number + 1}: {name}: {rate:.2f} requests/s")
         return found
-
-    def _ceiling_task(self, names: Sequence[str]) -> ceiling.Task:
-        chosen = self.chosen
-        return ceiling.Task(names, chosen.shape, chosen.device, chosen.threads, chosen.seconds)
 
     def _engine_task(self, contender: Contender, loader: str) -> engine.Task:
         chosen = self.chosen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,10 +71,21 @@ def workloads(reviews: Sequence[str], in_flight: int = 1) -> list[Workload]:
     return [Workload(name, texts) for name, texts in kinds.items()]
 
 
-def bodies(texts: Sequence[str], per_request: int) -> list[bytes]:
+def mix_over_ideal(short: float, long: float, mixed: float) -> float:
+    """Return the rate of the mix over that at which long texts cost what they cost alone; all in texts/s."""
+    return mixed * ((MIX_PERIOD - 1) / short + 1 / long) / MIX_PERIOD
+
+
+def _our_body(chunk: list[str]) -> dict[str, object]:
+    return {"texts": chunk}
+
+
+def bodies(
+    texts: Sequence[str], per_request: int, body: Callable[[list[str]], dict[str, object]] = _our_body
+) -> list[bytes]:
     """Return the JSON bodies that together ask for all texts once."""
-    chunks = (texts[start : start + per_request] for start in range(0, len(texts), per_request))
-    return [json.dumps({"texts": chunk}, ensure_ascii=False).encode() for chunk in chunks]
+    chunks = (list(texts[start : start + per_request]) for start in range(0, len(texts), per_request))
+    return [json.dumps(body(chunk), ensure_ascii=False).encode() for chunk in chunks]
 
 
 def _characters(seed: int) -> Iterator[str]:

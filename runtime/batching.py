@@ -20,6 +20,8 @@ SHARED_EFFICIENCY = 0.85
 """The same where clients of few texts wait for the end of what clients of many texts have running."""
 _LEAST_TOKENS = 64
 _MOST_TOKENS = 16_384
+_SHAPES = ((16, 1), (16, 4), (16, 16), (64, 1), (64, 4), (128, 1), (128, 3))
+"""Tokens of a text, texts: what a busy service sees, and little enough to wait for."""
 _TRIALS = 3
 _OUTLIER = 1.5
 _LEAST_MEASURED = 5
@@ -131,10 +133,6 @@ def measure(
     while measured[-1].seconds < _ENOUGH_SECONDS and measured[-1].tokens < _MOST_TOKENS:
         measured.append(_timed(run, [longest] * (4 * measured[-1].tokens // longest), clock))
     return measured
-
-
-_SHAPES = ((16, 1), (16, 4), (16, 16), (64, 1), (64, 4), (128, 1), (128, 3))
-"""Tokens of a text, texts: what a busy service sees, and little enough to wait for."""
 
 
 def _timed(run: Callable[[list[int]], object], lengths: list[int], clock: Callable[[], float]) -> Measured:

@@ -231,14 +231,14 @@ class Scheduler(Generic[Payload, Result]):
                 return
             if small_began is None:
                 small_began = is_small
-                self._share(job, batch)
+                self._share(batch, is_small=is_small)
             if not batch.promised:  # what comes after is ahead of its turn
                 self._virtual_time = job.tag
             self._offer_first(job, batch)
 
-    def _share(self, job: Job[Payload, Result], batch: _Batch[Payload, Result]) -> None:
+    def _share(self, batch: _Batch[Payload, Result], *, is_small: bool) -> None:
         """Keep a micro-batch that a large job begins short, where a small one may come while it runs."""
-        if job.is_small(batch.budget):
+        if is_small:
             self._small_served = self._turns
         elif self._turns - self._small_served < _SHARED_TURNS:
             batch.budget = min(batch.budget, max(1, self._shared_budget()))

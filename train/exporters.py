@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,12 +84,12 @@ def _quantized(model: Model, calibration: Sequence[Encoding]) -> Model:
     Attention is left out: quantised it was slower, because OpenVINO converts back and forth around it.
     Fixed scales, unlike those taken from the batch, keep a text's scores apart from its neighbours'.
     """
-    with _everything_to_stderr():
-        import nncf
+    from runtime.backends.openvino import LIMITS_KEY, inputs_of
+
+    with contextlib.redirect_stdout(sys.stderr):  # standard output is for the path of what was made
+        import nncf  # after the module that keeps OpenVINO from reporting home
 
         nncf.set_log_level(logging.WARNING)
-        from runtime.backends.openvino import LIMITS_KEY, inputs_of
-
         samples = [inputs_of(pad([encoding], pad_token_id=0)) for encoding in calibration]
         limits = model.get_rt_info(LIMITS_KEY).value
         quantized = nncf.quantize(
@@ -102,10 +102,3 @@ def _quantized(model: Model, calibration: Sequence[Encoding]) -> Model:
         )
         quantized.set_rt_info(limits, LIMITS_KEY)
         return quantized
-
-
-@contextlib.contextmanager
-def _everything_to_stderr() -> Iterator[None]:
-    """Keep standard output for the path of what was made: NNCF prints its progress there."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield

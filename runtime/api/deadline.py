@@ -6,9 +6,9 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runtime.api.errors import ErrorResponse
+from runtime.api.errors import SENTENCES, ErrorResponse
 
-LATE = "The request took longer than this server allows; send fewer or shorter texts, or try again later."
+LATE = SENTENCES[504]
 
 
 class Deadline:

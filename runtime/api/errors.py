@@ -26,7 +26,7 @@ _FRAMEWORK_SENTENCES = (
     "Not able to process the request in",
     "An unexpected error has occurred",
 )
-_SENTENCES = {
+SENTENCES = {
     429: "More requests are in flight than this server takes; send it again after Retry-After seconds.",
     500: "The server failed on this request; send it again, and report it if it fails again.",
     503: "The model is not ready or the server is overloaded; send it again after Retry-After seconds.",
@@ -84,7 +84,7 @@ class ErrorEnvelope:
         except Exception as error:  # noqa: BLE001 - the server above would log the message, and texts with it
             report(logger, f"{scope['method']} {scope['path']} failed", error)
             if not rewriter.started:
-                await ErrorResponse(500, _SENTENCES[500])(scope, receive, rewriter)
+                await ErrorResponse(500, SENTENCES[500])(scope, receive, rewriter)
 
     def _not_found(self, path: str) -> ErrorResponse:
         served = ", ".join(sorted(path for path in self.paths if not path.startswith("/static")))
@@ -170,7 +170,7 @@ def _sentence(scope: Scope, status: int, headers: Headers) -> str:
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = " or ".join(sorted(headers.get("allow", "another method").split(", ")))
         return f"{echo(scope['method'])} is not allowed on {scope['path']}; use {allowed}."
-    return _SENTENCES.get(status) or f"{HTTPStatus(status).phrase}; see / for what this server takes."
+    return SENTENCES.get(status) or f"{HTTPStatus(status).phrase}; see / for what this server takes."
 
 
 def _as_object(body: bytes) -> dict[str, Any]:

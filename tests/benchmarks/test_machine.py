@@ -7,8 +7,6 @@ import platform
 from dataclasses import asdict
 from pathlib import Path
 
-import pytest
-
 from benchmarks import machine, record
 
 
@@ -30,15 +28,6 @@ def test_results_are_json_with_their_time(tmp_path: Path) -> None:
     assert written["machine"] == found
     assert written["benchmark"] == "http"
     assert written["time"].endswith("+00:00")
-
-
-@pytest.mark.parametrize(
-    ("quota", "expected"), [("100000 100000", 1), ("50000 100000", 1), ("max 100000", None)]
-)
-def test_a_quota_leaves_fewer_cores(quota: str, expected: int | None, tmp_path: Path) -> None:
-    (tmp_path / "cpu.max").write_text(quota, encoding="ascii")
-    everything = machine.cores(tmp_path / "none")
-    assert machine.cores(tmp_path / "cpu.max") == (expected or everything)
 
 
 def test_versions_of_another_environment_are_read_off_it(tmp_path: Path) -> None:

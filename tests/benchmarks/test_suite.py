@@ -43,6 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return serving.Found([serving.Point(plan.connections, LOAD, 1.0)], 1, 1.0, [0.5])
 
     monkeypatch.setattr(suite, "isolated", isolated)
+    monkeypatch.setattr(suite.ceiling, "isolated", isolated)
     monkeypatch.setattr(suite.serving, "measure", serve)
     return done
 

@@ -26,7 +26,9 @@ def test_without_control_groups_affinity_counts(tmp_path: Path) -> None:
     assert available_cpus(tmp_path) == 64
 
 
-@pytest.mark.parametrize(("quota", "cpus"), [("200000", 2), ("150000", 1), ("50000", 1), ("max", 64)])
+@pytest.mark.parametrize(
+    ("quota", "cpus"), [("200000", 2), ("150000", 1), ("100000", 1), ("50000", 1), ("max", 64)]
+)
 def test_quota_of_version_2_cuts_and_rounds_down(tmp_path: Path, quota: str, cpus: int) -> None:
     write(tmp_path, "proc/self/cgroup", "0::/\n")
     write(tmp_path, "sys/fs/cgroup/cpu.max", f"{quota} 100000\n")
