@@ -39,6 +39,8 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "show": Command("train.show", "print the resolved recipe: every setting, its value and what it means"),
+    "vocab": Command("train.vocab", "learn a WordPiece vocabulary from the corpus"),
+    "pretrain": Command("train.pretrain", "teach a BERT your unlabelled texts, by guessing hidden words"),
     "finetune": Command("train.finetune", "train a classifier; keep its best epoch as a servable directory"),
     "evaluate": Command("train.evaluate", "measure the trained model through the code that serves it"),
     "export": Command("train.export", "write it for a backend and precision, and compare with the original"),
@@ -147,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         help="replaces a setting of the recipe; an empty value restores its default",
     )
-    parser.add_argument("--resume", action="store_true", help="the same as finetune.resume=true")
+    parser.add_argument("--resume", action="store_true", help="continue training where it was interrupted")
     return parser
 
 

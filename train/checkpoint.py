@@ -23,7 +23,11 @@ ORIGIN = "origin.json"
 _STATE = "trainer_state.json"
 
 _CONTENTS = "the contents of the data files"
-_IRRELEVANT = {"finetune.resume", "data.train", "data.dev", "data.test"}
+_IRRELEVANT = {
+    *("finetune.resume", "data.train", "data.dev", "data.test"),
+    *("pretrain.resume", "pretrain.max_minutes", "pretrain.checkpoint_minutes", "pretrain.weights"),
+    *("corpus.files", "corpus.exclude"),
+}
 
 Origin = Mapping[str, object]
 """Setting → value of everything that decides what training computes."""
@@ -40,13 +44,16 @@ class Progress:
 
 
 def origin_of(recipe: Recipe, files: Sequence[DataFile]) -> Origin:
-    """Return what decides the result of training: its settings, and the digests of its rows."""
-    sections = recipe.model_dump(mode="json", include={"data", "finetune", "scratch"})
-    settings = {
-        f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()
-    }
+    """Return what decides the result of fine-tuning: its settings, and the digests of its rows."""
+    return decisive_settings(recipe, {"data", "finetune", "scratch"}, [file["sha256"] for file in files])
+
+
+def decisive_settings(recipe: Recipe, sections: set[str], contents: Sequence[str]) -> Origin:
+    """Return the settings of these sections that decide a result, and the digests of what was read."""
+    dumped = recipe.model_dump(mode="json", include=sections)
+    settings = {f"{name}.{key}": value for name in dumped for key, value in (dumped[name] or {}).items()}
     decisive = {name: value for name, value in settings.items() if name not in _IRRELEVANT}
-    return {**decisive, _CONTENTS: [file["sha256"] for file in files]}
+    return {**decisive, _CONTENTS: list(contents)}
 
 
 def start_over(folder: Path, origin: Origin) -> None:

@@ -13,9 +13,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from runtime.backends import BACKENDS, check_precision
-from runtime.errors import BackendError, nearest
+from runtime.errors import BackendError, RecipeError, nearest
 from runtime.manifest import MOST_TOKENS, Precision
 from runtime.normalize import NORMALIZERS
+from train.data.prose import CLEANERS
 
 Split = Literal["train", "dev", "test"]
 Text = Annotated[str, Field(min_length=1)]
@@ -24,6 +25,15 @@ _MOST = 2**31 - 1
 """What the libraries beneath can count."""
 
 _TAG_PART = re.compile(r"[a-z0-9]([-._a-z0-9]{0,61}[a-z0-9])?")
+
+
+def text_encoding(name: str) -> str:
+    """Return the canonical name of a character encoding; refuse what is none."""
+    try:
+        b"a".decode(name, errors="replace")  # refuses codecs of something else than text, like base64
+        return codecs.lookup(name).name
+    except (LookupError, UnicodeError):
+        raise ValueError("not a text encoding; common ones are utf-8, gb18030, big5 and utf-16") from None
 
 
 class Section(BaseModel):
@@ -57,11 +67,7 @@ class DataSection(Section):
     @field_validator("encoding")
     @classmethod
     def _encoding_exists(cls, value: str) -> str:
-        try:
-            b"a".decode(value, errors="replace")  # refuses codecs of something else than text, like base64
-            return codecs.lookup(value).name
-        except (LookupError, UnicodeError):
-            raise ValueError("not a text encoding; common ones are utf-8, gb18030, big5 and utf-16") from None
+        return text_encoding(value)
 
     @field_validator("normalizers")
     @classmethod
@@ -85,7 +91,8 @@ class FinetuneSection(Section):
 
     base_model: Text = Field(
         "google-bert/bert-base-chinese",
-        description='BERT to start from: hub id, local folder, or "scratch" for random weights',
+        description='BERT to start from: "bert-mini-chinese" (included), hub id, local folder, or "scratch" '
+        "for random weights",
     )
     epochs: int = Field(3, ge=1, le=_MOST, description="most passes over the training rows")
     batch_size: int = Field(32, ge=1, le=_MOST, description="rows of one forward pass")
@@ -119,13 +126,110 @@ class ScratchSection(Section):
     heads: int = Field(4, ge=1, description="attention heads of a layer")
     intermediate_size: int = Field(1024, ge=1, description="width of the feed-forward layer")
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout of hidden states, attention and classifier")
-    vocabulary: Literal["gb2312"] = Field("gb2312", description="entries of the tokenizer")
+    vocabulary: Text = Field(
+        "gb2312",
+        description='entries of the tokenizer: "gb2312", "trained" for what the command vocab made in this '
+        "run directory, or a folder with a tokenizer",
+    )
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
         if self.hidden_size % self.heads:
             raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of heads {self.heads}")
         return self
+
+
+class CorpusSection(Section):
+    """Unlabelled text to learn a language from."""
+
+    files: tuple[Text, ...] = Field(
+        description="files or folders: txt (a paragraph per line, blank lines between documents) or md, "
+        "plain or packed as xz or gz; FILE#COLUMN takes a column, by name or number from 1, of csv, tsv, "
+        "jsonl or parquet, a document per row"
+    )
+    exclude: tuple[Text, ...] = Field(
+        (), description="files, written alike, whose texts must not be learned: test sets, for example"
+    )
+    encoding: Text = Field("utf-8", description="character encoding of the files")
+    cleaners: tuple[Text, ...] = Field(
+        ("markup", "boilerplate", "foreign"),
+        description="steps that drop what is no prose, in this order; each counts what it dropped",
+    )
+    normalizers: tuple[Text, ...] = Field(
+        ("fold_fullwidth",), description="steps applied to every text; those of data.normalizers"
+    )
+    near_duplicates: float = Field(
+        0.8, ge=0, le=1, description="paragraphs of this Jaccard similarity or more count as one; 0: keep all"
+    )
+    held_out: float = Field(
+        0.005, gt=0, lt=1, description="share of the documents that is only evaluated on, never learned"
+    )
+
+    @field_validator("files")
+    @classmethod
+    def _files_are_named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError('name at least one, like ["texts.txt"]')
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_exists(cls, value: str) -> str:
+        return text_encoding(value)
+
+    @field_validator("cleaners")
+    @classmethod
+    def _cleaners_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in CLEANERS:
+                raise ValueError(f"{name!r} is not a cleaner; {nearest(name, CLEANERS)}")
+        return value
+
+
+class VocabSection(Section):
+    """The vocabulary that is learned from the corpus."""
+
+    size: int = Field(8000, ge=100, le=_MOST, description="most entries, special ones included")
+    min_frequency: int = Field(2, ge=1, le=_MOST, description="rarer pieces are left out")
+
+
+class PretrainSection(Section):
+    """Masked language modelling."""
+
+    base_model: Text = Field(
+        "scratch", description='BERT to continue from: hub id, local folder, or "scratch" for random weights'
+    )
+    embeddings: Text | None = Field(
+        None,
+        description="character vectors that start the embeddings of a scratch model: npz file with an "
+        "array `embeddings`, beside it vocab.json (character → row)",
+    )
+    max_length: int = Field(
+        512,
+        ge=8,
+        le=MOST_TOKENS,
+        description="most tokens of a row; batches have rows of this, 1/2, 1/4, 1/8",
+    )
+    batch_tokens: int = Field(8192, ge=8, le=_MOST, description="tokens of one optimizer step")
+    learning_rate: float = Field(1e-3, gt=0, description="peak of the schedule")
+    warmup_ratio: float = Field(0.03, ge=0, lt=1, description="share of the budget in which the rate rises")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay, except on biases and LayerNorm")
+    masked: float = Field(0.15, gt=0, lt=1, description="share of the tokens to guess, by whole words")
+    epochs: float = Field(1.0, gt=0, description="passes over the corpus, each masked anew")
+    max_minutes: float | None = Field(
+        None, gt=0, description="wall clock after which it ends cleanly, the schedule fitted to it"
+    )
+    weights: Literal["fp32", "fp16"] = Field(
+        "fp32", description="number format of the finished encoder's file; fp16 halves it"
+    )
+    checkpoint_minutes: float = Field(5.0, gt=0, description="wall clock between two checkpoints")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 where the GPU or CPU computes in it, else fp32; weights stay fp32"
+    )
+    seed: int = Field(42, ge=0, lt=2**32, description="seed of initial weights, order and masking")
+    resume: bool = Field(
+        default=False, description="continue from the newest intact checkpoint (also: --resume)"
+    )
 
 
 class EvaluateSection(Section):
@@ -179,10 +283,37 @@ class RunSection(Section):
 class Recipe(Section):
     """Everything a command needs to know; one section per concern."""
 
-    data: DataSection
+    data: DataSection | None = None
+    corpus: CorpusSection | None = None
     finetune: FinetuneSection = FinetuneSection()
     scratch: ScratchSection = ScratchSection()
+    vocab: VocabSection = VocabSection()
+    pretrain: PretrainSection = PretrainSection()
     evaluate: EvaluateSection = EvaluateSection()
     export: ExportSection = ExportSection()
     store: StoreSection = StoreSection()
     run: RunSection
+
+    def labelled(self) -> DataSection:
+        """Return where the labelled rows are.
+
+        Raises
+        ------
+        RecipeError
+            The recipe has none.
+        """
+        if self.data is None:
+            raise RecipeError('data.train is missing; write train = "data/train.csv" below a line [data].')
+        return self.data
+
+    def unlabelled(self) -> CorpusSection:
+        """Return where the text for pre-training is.
+
+        Raises
+        ------
+        RecipeError
+            The recipe has none.
+        """
+        if self.corpus is None:
+            raise RecipeError('corpus.files is missing; write files = ["texts.txt"] below a line [corpus].')
+        return self.corpus

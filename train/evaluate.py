@@ -36,7 +36,7 @@ def run(recipe: Recipe) -> Path:
     """
     directory = RunDirectory.of(recipe)
     classifier = load_model(directory.model)
-    split: Literal["test", "dev"] = "dev" if recipe.data.test is None else recipe.evaluate.split
+    split: Literal["test", "dev"] = "dev" if recipe.labelled().test is None else recipe.evaluate.split
     rows = load_rows(recipe, split, classifier.manifest.labels)
     started = time.monotonic()
     predictions = _predict(classifier, rows, recipe.evaluate.batch_size)

@@ -110,7 +110,7 @@ def _encode(
     tokenizer.model_max_length = recipe.finetune.max_length
     tokenizer.save_pretrained(staging)
     encode = Tokenizer.load(staging, recipe.finetune.max_length)
-    normalizers = recipe.data.normalizers
+    normalizers = recipe.labelled().normalizers
     train, dev = (
         EncodedRows(rows, splits.labels, encode, normalizers) for rows in (splits.train, splits.dev)
     )
@@ -193,8 +193,8 @@ def _manifest(recipe: Recipe, labels: tuple[str, ...]) -> Manifest:
         backend="torch",
         precision="fp32",
         max_length=recipe.finetune.max_length,
-        normalizers=recipe.data.normalizers,
-        text_pair=recipe.data.text_pair is not None,
+        normalizers=recipe.labelled().normalizers,
+        text_pair=recipe.labelled().text_pair is not None,
         base_model=recipe.finetune.base_model,
         created=now(),
         versions=versions(),

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -19,6 +19,10 @@ from train.config import Recipe, Text
 Tables = dict[str, Any]
 
 _INCLUDED = Path(__file__).parent / "configs"
+_MISSING = {
+    "data.train": 'write train = "data/train.csv" below a line [data]',
+    "corpus.files": 'write files = ["texts.txt"] below a line [corpus]',
+}
 _TEXT_TYPES = (str, Path, Text | None)
 
 
@@ -35,14 +39,17 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), *, resume: bool = Fal
     tables = _read_toml(path)
     for override in overrides:
         _apply(tables, override)
-    if resume:
-        _table(tables, "finetune")["resume"] = True
+    for section in ("finetune", "pretrain") if resume else ():
+        _table(tables, section)["resume"] = True
     _table(tables, "run").setdefault("directory", f"runs/{path.stem}")
     try:
         # JSON keeps the strict types of TOML and lets arrays become tuples, strings paths.
-        return Recipe.model_validate_json(json.dumps(tables, default=str))
+        recipe = Recipe.model_validate_json(json.dumps(tables, default=str))
     except ValidationError as error:
         raise RecipeError(f"{path}: {_sentence(error.errors(include_url=False))}") from error
+    if recipe.data is None and recipe.corpus is None:
+        raise RecipeError(f"{path}: data.train is missing; {_MISSING['data.train']}.")
+    return recipe
 
 
 def nearest_path(path: Path, *others: Path) -> str:
@@ -124,8 +131,9 @@ def _table(tables: Tables, section: str) -> Tables:
 
 
 def _fields(section: str) -> dict[str, FieldInfo]:
-    annotation = cast(type[BaseModel], Recipe.model_fields[section].annotation)
-    return annotation.model_fields
+    annotation = Recipe.model_fields[section].annotation
+    models = [part for part in (annotation, *get_args(annotation)) if isinstance(part, type)]
+    return cast(type[BaseModel], models[0]).model_fields
 
 
 def _check_known(section: str, key: str | None = None) -> None:
@@ -156,7 +164,7 @@ def _sentence(problems: Sequence[ErrorDetails]) -> str:
             return str(error)
     name = ".".join(where)
     if problem["type"] == "missing":
-        return 'data.train is missing; write train = "data/train.csv" below a line [data].'
+        return f"{name} is missing; {_MISSING[name]}."
     return f"{name} = {_shown(problem['input'])} is not allowed: {_reason(problem)}"
 
 

@@ -52,6 +52,26 @@ class RunDirectory:
             yield
 
     @property
+    def vocabulary(self) -> Path:
+        """The tokenizer that `vocab` made from the corpus."""
+        return self.root / "vocabulary"
+
+    @property
+    def tokens(self) -> Path:
+        """The corpus as token ids, kept for a resumed pre-training."""
+        return self.root / "tokens"
+
+    @property
+    def pretraining(self) -> Path:
+        """States of an unfinished pre-training; gone once the encoder is there."""
+        return self.root / "pretraining"
+
+    @property
+    def encoder(self) -> Path:
+        """The pre-trained encoder, a base model for `finetune`."""
+        return self.root / "encoder"
+
+    @property
     def model(self) -> Path:
         """The fine-tuned model, servable in fp32."""
         return self.root / "model"

@@ -13,7 +13,8 @@ from train.config import Recipe
 
 def run(recipe: Recipe) -> str:
     """Return every section, each setting with its help text and value; unset settings are commented out."""
-    return "\n\n".join(_section(name, getattr(recipe, name)) for name in Recipe.model_fields)
+    sections = {name: getattr(recipe, name) for name in Recipe.model_fields}
+    return "\n\n".join(_section(name, section) for name, section in sections.items() if section is not None)
 
 
 def _section(name: str, section: BaseModel) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,12 +19,14 @@ from transformers import (
     TrainerCallback,
     TrainingArguments,
 )
+from typing_extensions import override
 
 from runtime.errors import RecipeError
 from train import metrics
 from train.checkpoint import prune, seal
 from train.config import FinetuneSection
 from train.data.encoded import Collator, EncodedRows
+from train.half_precision import Classify, compute, prepare
 
 RANK = "rank"
 _TIE = 1e-6
@@ -41,7 +44,22 @@ def cross_entropy(logits: Tensor, labels: Tensor, rows_in_step: Tensor) -> Tenso
     return functional.cross_entropy(logits.float(), labels, reduction="sum") / rows_in_step
 
 
-class ClassifierTrainer(Trainer):
+class SealingTrainer(Trainer):
+    """`Trainer` that seals a checkpoint once it is complete, and leaves standard output to the result."""
+
+    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - those of Trainer
+        super().__init__(**arguments)
+        self.remove_callback(PrinterCallback)  # it prints to standard output, which is for the result
+
+    def _save_checkpoint(self, model: nn.Module, trial: object) -> None:
+        super()._save_checkpoint(model, trial)
+        folder = Path(str(self.args.output_dir))
+        seal(folder / f"checkpoint-{self.state.global_step}")
+        # Only now may older ones go: there is always one that can be resumed, and the best so far.
+        prune(folder, keep={self.state.global_step, self.state.best_global_step or 0})
+
+
+class ClassifierTrainer(SealingTrainer):
     """`Trainer` for classifiers.
 
     Parameters
@@ -75,6 +93,12 @@ class ClassifierTrainer(Trainer):
         ) -> Tensor:
             return loss(outputs["logits"], labels, num_items_in_batch)
 
+        # On a CPU autocast is the slower way to bf16.
+        self._copies = arguments.bf16 and arguments.device.type == "cpu"
+        if self._copies:
+            arguments.bf16 = False
+            prepare(model, arguments.device)
+        self._loss = loss
         super().__init__(
             model=model,
             args=arguments,
@@ -85,14 +109,24 @@ class ClassifierTrainer(Trainer):
             compute_metrics=dev_figures(metric),
             callbacks=callbacks,
         )
-        self.remove_callback(PrinterCallback)  # it prints to standard output, which is for the result
 
-    def _save_checkpoint(self, model: nn.Module, trial: object) -> None:
-        super()._save_checkpoint(model, trial)
-        folder = Path(str(self.args.output_dir))
-        seal(folder / f"checkpoint-{self.state.global_step}")
-        # Only now may older ones go: there is always one that can be resumed, and the best so far.
-        prune(folder, keep={self.state.global_step, self.state.best_global_step or 0})
+    @override
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Tensor | Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """Return the loss, and with `return_outputs` a mapping with the logits too."""
+        if not self._copies:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        labels = inputs["labels"]
+        arguments = (inputs[name] for name in ("input_ids", "token_type_ids", "attention_mask"))
+        logits = compute(Classify(cast("PreTrainedModel", self.model)), torch.bfloat16, *arguments)
+        rows = torch.as_tensor(len(labels) if num_items_in_batch is None else num_items_in_batch)
+        loss = self._loss(logits, labels, rows)
+        return (loss, {"logits": logits.float()}) if return_outputs else loss
 
 
 def training_arguments(

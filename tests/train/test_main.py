@@ -89,6 +89,8 @@ def test_every_command_refuses_a_missing_recipe(
 def test_every_command_that_needs_an_earlier_one_names_it_or_the_missing_file(
     name: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    with project.open("a", encoding="utf-8") as file:
+        file.write(f'[corpus]\nfiles = ["{project.parent}/train.txt"]\n')
     (project.parent / "train.csv").rename(project.parent / "trains.csv")
     status, message = failure(capsys, name, str(project))
     assert status == 2
@@ -111,7 +113,9 @@ def test_an_incomplete_or_wrong_command_line_is_wrong_usage(
 
 
 def test_resume_is_the_setting_of_the_same_name(project: Path) -> None:
-    assert read_recipe(project, resume=True) == read_recipe(project, ["finetune.resume=true"])
+    assert read_recipe(project, resume=True) == read_recipe(
+        project, ["finetune.resume=true", "pretrain.resume=true"]
+    )
     assert not read_recipe(project).finetune.resume
 
 

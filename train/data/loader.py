@@ -31,23 +31,23 @@ def load_splits(recipe: Recipe) -> Splits:
     DataError
         Rows cannot be read, or their labels cannot be trained on.
     """
-    train = read_rows(recipe.data, "train")
-    labels = label_names(train, recipe.data.label)
-    if recipe.data.dev is None:
-        train, dev = stratified_split(train, recipe.data.dev_fraction, recipe.finetune.seed)
+    train = read_rows(recipe.labelled(), "train")
+    labels = label_names(train, recipe.labelled().label)
+    if recipe.labelled().dev is None:
+        train, dev = stratified_split(train, recipe.labelled().dev_fraction, recipe.finetune.seed)
     else:
         dev = load_rows(recipe, "dev", labels)
-    test = load_rows(recipe, "test", labels) if recipe.data.test else []
+    test = load_rows(recipe, "test", labels) if recipe.labelled().test else []
     return Splits(train, dev, test, labels)
 
 
 def load_rows(recipe: Recipe, split: Split, labels: Sequence[str]) -> list[Row]:
     """Read the rows of one split for a model with these labels; dev may be the part kept from train."""
-    if split != "test" and recipe.data.dev is None:
-        rows = read_rows(recipe.data, "train")
-        parts = stratified_split(rows, recipe.data.dev_fraction, recipe.finetune.seed)
+    if split != "test" and recipe.labelled().dev is None:
+        rows = read_rows(recipe.labelled(), "train")
+        parts = stratified_split(rows, recipe.labelled().dev_fraction, recipe.finetune.seed)
         rows = parts[split == "dev"]
     else:
-        rows = read_rows(recipe.data, split)
+        rows = read_rows(recipe.labelled(), split)
     check_known(rows, labels)
     return rows

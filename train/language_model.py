@@ -1,0 +1,78 @@
+"""Masked language modelling with BERT: model, forward pass and figures; it knows no corpus and no loop.
+
+The head computes the hidden tokens alone; precision is the matter of `train.half_precision`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import BertConfig, BertForMaskedLM
+
+from train.half_precision import compute
+
+if TYPE_CHECKING:
+    from train.data.masking import MaskedBatch
+
+Figures = dict[str, float]
+
+
+def guess(model: BertForMaskedLM, batch: MaskedBatch, dtype: torch.dtype) -> Tensor:
+    """Return logits of shape (guesses, vocabulary) for the hidden tokens alone, computed in `dtype`."""
+    return compute(_Guesser(model), dtype, batch["input_ids"], batch["places"])
+
+
+def loss_and_hits(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean cross-entropy in nats, and how many guesses are right."""
+    return functional.cross_entropy(logits.float(), targets), (logits.argmax(dim=-1) == targets).sum()
+
+
+@torch.no_grad()
+def evaluate(model: BertForMaskedLM, batches: Iterable[MaskedBatch], dtype: torch.dtype) -> Figures:
+    """Return `loss` in nats per hidden token and `masked_accuracy` over all batches; 0 guesses give NaN."""
+    was_training = model.training
+    model.train(False)
+    device = next(model.parameters()).device
+    loss, hits, guesses = 0.0, 0, 0
+    for batch in batches:
+        on_device: MaskedBatch = {name: tensor.to(device) for name, tensor in batch.items()}  # type: ignore[assignment, attr-defined]
+        mean, right = loss_and_hits(guess(model, on_device, dtype), on_device["targets"])
+        count = len(on_device["targets"])
+        loss, hits, guesses = loss + float(mean) * count, hits + int(right), guesses + count
+    model.train(was_training)
+    return (
+        {"loss": loss / guesses, "masked_accuracy": hits / guesses}
+        if guesses
+        else dict.fromkeys(("loss", "masked_accuracy"), float("nan"))
+    )
+
+
+def operations_per_token(config: BertConfig, row_length: float, masked: float) -> float:
+    """Return the floating-point operations of forward and backward pass per token, products alone.
+
+    Two per weight and multiplication forwards, twice that backwards; attention does 4 · row_length ·
+    hidden_size per layer forwards; the head computes the hidden share alone.
+    """
+    width, layers = config.hidden_size, config.num_hidden_layers
+    encoder = layers * (4 * width * width + 2 * width * config.intermediate_size)
+    attention = layers * 2 * row_length * width
+    head = masked * (width * width + width * config.vocab_size)
+    return float(6 * (encoder + attention + head))
+
+
+class _Guesser(nn.Module):
+    """What `compute` calls."""
+
+    def __init__(self, model: BertForMaskedLM) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, dtype: torch.dtype, input_ids: Tensor, places: Tensor) -> Tensor:
+        hidden = self.model.bert.embeddings(input_ids=input_ids).to(dtype)
+        hidden = self.model.bert.encoder(hidden).last_hidden_state
+        logits: Tensor = self.model.cls(hidden.flatten(0, 1).index_select(0, places))
+        return logits
