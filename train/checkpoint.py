@@ -26,7 +26,7 @@ _CONTENTS = "the contents of the data files"
 _IRRELEVANT = {
     *("finetune.resume", "data.train", "data.dev", "data.test"),
     *("pretrain.resume", "pretrain.max_minutes", "pretrain.checkpoint_minutes", "pretrain.weights"),
-    *("corpus.files", "corpus.exclude"),
+    *("corpus.files", "corpus.exclude", "corpus.licences"),
 }
 
 Origin = Mapping[str, object]

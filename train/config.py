@@ -150,6 +150,7 @@ class CorpusSection(Section):
     exclude: tuple[Text, ...] = Field(
         (), description="files, written alike, whose texts must not be learned: test sets, for example"
     )
+    licences: tuple[Text, ...] = Field((), description="whose texts, on what terms: lines of the model card")
     encoding: Text = Field("utf-8", description="character encoding of the files")
     cleaners: tuple[Text, ...] = Field(
         ("markup", "boilerplate", "foreign"),
@@ -210,10 +211,17 @@ class PretrainSection(Section):
         le=MOST_TOKENS,
         description="most tokens of a row; batches have rows of this, 1/2, 1/4, 1/8",
     )
-    batch_tokens: int = Field(8192, ge=8, le=_MOST, description="tokens of one optimizer step")
-    learning_rate: float = Field(1e-3, gt=0, description="peak of the schedule")
+    batch_tokens: int = Field(4096, ge=8, le=_MOST, description="tokens of one optimizer step")
+    optimizer: Literal["muon", "adamw"] = Field(
+        "muon", description="muon: Muon for the encoder's matrices, AdamW for the rest; adamw for everything"
+    )
+    muon_learning_rate: float = Field(5e-3, gt=0, description="peak of Muon's schedule")
+    adamw_learning_rate: float = Field(2e-3, gt=0, description="peak of AdamW's schedule")
     warmup_ratio: float = Field(0.03, ge=0, lt=1, description="share of the budget in which the rate rises")
-    weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay, except on biases and LayerNorm")
+    weight_decay: float = Field(0.01, ge=0, description="weight decay, except on biases and LayerNorm")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="dropout while it learns; the encoder's own is left for fine-tuning"
+    )
     masked: float = Field(0.15, gt=0, lt=1, description="share of the tokens to guess, by whole words")
     epochs: float = Field(1.0, gt=0, description="passes over the corpus, each masked anew")
     max_minutes: float | None = Field(

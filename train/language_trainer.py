@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import (
     BertForMaskedLM,
@@ -26,6 +27,7 @@ from train import language_model
 from train.config import PretrainSection
 from train.data.masking import MaskedBatch, MaskedBatches
 from train.half_precision import prepare
+from train.optimizer import MuonAndAdamW, adamw
 from train.schedule import Budget, Schedule
 from train.trainer import SealingTrainer
 
@@ -68,15 +70,14 @@ class LanguageTrainer(SealingTrainer):
         seconds = math.inf if settings.max_minutes is None else 60 * settings.max_minutes
         self.schedule = Schedule(len(batches), settings.warmup_ratio, seconds)
         self._meter = _Meter()
-        optimizer = torch.optim.AdamW(
-            _groups(model, settings.weight_decay), lr=settings.learning_rate, betas=(0.9, 0.98), fused=True
-        )
+        optimizer = _optimizer(model, settings)
+        factors: list[Callable[[int], float]] = [self.schedule] * len(optimizer.param_groups)
         super().__init__(
             model=model,
             args=arguments,
             train_dataset=batches,
             data_collator=_the_only_one,
-            optimizers=(optimizer, LambdaLR(optimizer, [self.schedule, self.schedule])),
+            optimizers=(optimizer, LambdaLR(optimizer, factors)),
             callbacks=[Budget(self.schedule, 60 * settings.checkpoint_minutes), _Report(self)],
         )
 
@@ -135,7 +136,7 @@ class LanguageTrainer(SealingTrainer):
         if losses and not math.isfinite(losses[-1]):
             raise TrainingError(
                 f"training has diverged by step {self.state.global_step}, its loss is not a finite number; "
-                "lower pretrain.learning_rate and start over without --resume."
+                "lower the learning rates of pretrain and start over without --resume."
             )
 
 
@@ -241,11 +242,15 @@ def _arguments(settings: PretrainSection, folder: Path, steps: int) -> TrainingA
     return arguments
 
 
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Return the parameters in two groups: matrices decay, biases and the weights of LayerNorm do not."""
-    decaying = [weight for weight in model.parameters() if weight.dim() > 1]
-    others = [weight for weight in model.parameters() if weight.dim() <= 1]
-    return [{"params": decaying, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+def _optimizer(model: nn.Module, settings: PretrainSection) -> Optimizer:
+    if settings.optimizer == "adamw":
+        return adamw(model, rate=settings.adamw_learning_rate, weight_decay=settings.weight_decay)
+    return MuonAndAdamW(
+        model,
+        matrix_rate=settings.muon_learning_rate,
+        other_rate=settings.adamw_learning_rate,
+        weight_decay=settings.weight_decay,
+    )
 
 
 def _the_only_one(batches: Sequence[MaskedBatch]) -> MaskedBatch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import logging
@@ -20,6 +21,7 @@ from train.data.corpus import corpus_files, load_corpus
 from train.data.masking import MaskedBatch, MaskedBatches, SpecialIds, held_out_batches
 from train.data.tokens import TokenStream, tokenize
 from train.pretrained import SCRATCH, build_language_model, read_config, read_tokenizer
+from train.report.card import encoder_card
 from train.run import RunDirectory, staged, write_json
 from train.vocab import check_coverage
 
@@ -75,9 +77,12 @@ def _pretrain(
         logger.info("resuming from %s", last)
     with staged(directory.encoder) as staging:
         model, figures = _train(recipe, config, tokenizer, (learned, held_out), directory.pretraining, last)
-        _write(staging, recipe, model, tokenizer)
+        _write(staging, recipe, model, config, tokenizer)
         report = {"pretraining": figures, "corpus": counts, "versions": versions(), "created": now()}
-        write_json(staging / PRETRAINING_NAME, {"recipe": _settings(recipe), **report, "origin": origin})
+        report |= {"recipe": _settings(recipe), "origin": origin}
+        write_json(staging / PRETRAINING_NAME, report)
+        card = encoder_card(directory.root.name, model.config.to_dict(), report)
+        (staging / "README.md").write_text(card, encoding="utf-8")
     shutil.rmtree(directory.pretraining)
     return directory.encoder
 
@@ -215,7 +220,7 @@ def _train(
             "lower pretrain.batch_tokens and pretrain.max_length, or add text."
         )
     held_out = _held_out(streams[1], special, settings.max_length, settings.masked)
-    model = build_language_model(recipe, config)
+    model = build_language_model(recipe, _with_dropout(config, settings.dropout))
     if settings.embeddings and settings.base_model == SCRATCH and last is None:
         _start_embeddings(model, tokenizer, Path(settings.embeddings), settings.seed)
     precision = choose_precision(settings.precision)
@@ -262,11 +267,25 @@ def _id_of(tokenizer: PreTrainedTokenizerBase, name: str) -> int:
     return int(found)
 
 
-def _write(staging: Path, recipe: Recipe, model: BertForMaskedLM, tokenizer: PreTrainedTokenizerBase) -> None:
+def _with_dropout(config: BertConfig, share: float) -> BertConfig:
+    changed = copy.deepcopy(config)
+    changed.hidden_dropout_prob = changed.attention_probs_dropout_prob = share
+    return changed
+
+
+def _write(
+    staging: Path,
+    recipe: Recipe,
+    model: BertForMaskedLM,
+    config: BertConfig,
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
     """Write weights, configuration and tokenizer as `from_pretrained` reads them."""
     import torch
 
     model.to(torch.float16 if recipe.pretrain.weights == "fp16" else torch.float32)  # type: ignore[arg-type]
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+        setattr(model.config, name, getattr(config, name))
     tokenizer.model_max_length = model.config.max_position_embeddings
     model.save_pretrained(staging)
     tokenizer.save_pretrained(staging)
@@ -275,4 +294,4 @@ def _write(staging: Path, recipe: Recipe, model: BertForMaskedLM, tokenizer: Pre
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
-    return recipe.model_dump(mode="json", include={"corpus", "vocab", "pretrain", "scratch"})
+    return recipe.model_dump(mode="json", include={"corpus", "vocab", "pretrain", "scratch", "run"})

@@ -30,7 +30,7 @@ size = 4200
 epochs = 2
 batch_tokens = 512
 max_length = 64
-learning_rate = 2e-3
+adamw_learning_rate = 2e-3
 precision = "fp32"
 seed = 3
 [finetune]
@@ -44,7 +44,7 @@ hidden_size = 32
 layers = 1
 heads = 2
 intermediate_size = 64
-dropout = 0.0
+dropout = 0.2
 [run]
 directory = "{folder}/run"
 """
@@ -80,6 +80,7 @@ def test_text_in_an_encoder_out_that_transformers_and_finetune_read(
     assert not found["unexpected_keys"]
     assert model.dtype == torch.float32
     assert model.config.max_position_embeddings == 64
+    assert model.config.hidden_dropout_prob == model.config.attention_probs_dropout_prob == 0.2
     assert len(AutoTokenizer.from_pretrained(folder)) == model.config.vocab_size
     report = json.loads((folder / "pretraining.json").read_text(encoding="utf-8"))
     assert report["pretraining"]["held_out"]["loss"] < 9
@@ -151,8 +152,8 @@ def test_resuming_a_finished_training_does_nothing(
 
 def test_resuming_with_other_settings_is_refused(recipe_path: Path) -> None:
     pretrain.run(read(recipe_path))
-    with pytest.raises(RecipeError, match=r"pretrain.learning_rate was 0.002 and is now 0.001"):
-        pretrain.run(read(recipe_path, "pretrain.learning_rate=1e-3", resume=True))
+    with pytest.raises(RecipeError, match=r"pretrain.adamw_learning_rate was 0.002 and is now 0.001"):
+        pretrain.run(read(recipe_path, "pretrain.adamw_learning_rate=1e-3", resume=True))
 
 
 def test_a_changed_corpus_is_tokenised_anew(recipe_path: Path) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from runtime.manifest import Manifest
+from train.data.masking import row_lengths
 from train.report.evaluation import Evaluation, confusions, environment
 
 _FEW_ROWS = 30
+_SHOWN_REPORTS = 12
 _SHOWN_CONFUSIONS = 5
 
 
@@ -41,6 +43,38 @@ def model_card(tag: str, manifest: Manifest, training: Mapping[str, Any], evalua
         confusions=confusions(evaluation)[:_SHOWN_CONFUSIONS],
         few=few,
         few_rows=_FEW_ROWS,
+    )
+
+
+def encoder_card(name: str, shape: Mapping[str, Any], report: Mapping[str, Any], notes: str = "") -> str:
+    """Return the card of a pre-trained encoder as Markdown with the front matter of the hub.
+
+    Parameters
+    ----------
+    name : str
+    shape : mapping
+        Content of `config.json`.
+    report : mapping
+        Content of `pretraining.json`: recipe, corpus and figures of training.
+    notes : str
+        Markdown to end with.
+    """
+    figures, recipe = report["pretraining"], report["recipe"]
+    history = figures["history"]
+    step = -(-len(history) // _SHOWN_REPORTS)
+    template_environment = environment(autoescape=False)
+    template_environment.filters["cell"] = table_cell
+    return template_environment.get_template("encoder_card.md.jinja").render(
+        name=name,
+        where=recipe["run"]["directory"] + "/encoder",
+        shape=shape,
+        recipe=recipe,
+        corpus=report["corpus"],
+        figures=figures,
+        tokens=history[-1]["tokens"],
+        lengths=row_lengths(recipe["pretrain"]["max_length"]),
+        curve=history[::-step][::-1],
+        notes=notes,
     )
 
 
