@@ -73,7 +73,7 @@ def main(overrides: Sequence[str]) -> int:
 def run(overrides: Sequence[str]) -> None:
     """Train, save, serve, ask, stop, and say what comes next."""
     laps = Laps()
-    say("1. Train a small BERT, from random weights, on generated Chinese reviews")
+    say("1. Fine-tune the included Chinese encoder on generated reviews")
     model = train(overrides)
     laps.end("train, evaluate, export, save")
     tag = f"{model.parent.name}:{model.name}"

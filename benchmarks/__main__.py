@@ -5,7 +5,9 @@ http        services on HTTP
 engine      engines without HTTP, beside the ceiling
 dispatcher  the service with each of its dispatchers
 ceiling     matrix products alone
-accuracy    training on public data
+pretraining tokens per second of `pretrain` beside autocast and the ceiling
+accuracy    fine-tuning on public data
+adaptation  continued pre-training where labels are few
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ BENCHMARKS: dict[str, str] = {
     "engine": "benchmarks.suite:engines",
     "dispatcher": "benchmarks.dispatcher:main",
     "ceiling": "benchmarks.ceiling:main",
+    "pretraining": "benchmarks.pretraining:main",
     "accuracy": "benchmarks.accuracy:main",
+    "adaptation": "benchmarks.adaptation:main",
 }
 """Name on the command line → `module:function`, which takes the arguments and returns an exit status."""
 DEFAULT = "all"

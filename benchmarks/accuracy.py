@@ -1,7 +1,7 @@
-"""Training from random weights on public data, by the command line, beside the floor of character counts.
+"""Fine-tuning the included encoder on public data, by the command line, beside random weights and the floor.
 
-No pretrained weights are used, so figures stand beside the floor and not beside published ones of BERT. Where
-test rows also stand in train, the model is measured again without them.
+The model from scratch has the same architecture, vocabulary and recipe but for the learning rate; the floor
+counts characters. Where test rows also stand in train, models are measured again without them.
 """
 
 from __future__ import annotations
@@ -14,17 +14,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import mean
 
 from benchmarks import datasets, floor, machine, record
 from benchmarks.datasets import DATASETS, DatasetError, Rows, Splits
+from benchmarks.options import positive
 from loadtests.server import ROOT
 from loadtests.table import table
 
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "tokenizers", "scikit-learn")
 RECIPES = Path(__file__).with_name("recipes")
 HEADER = ("data set", "test rows", "model", "accuracy", "macro-F1", "seconds")
+
+ARMS: dict[str, tuple[str, ...]] = {
+    "bert-mini-chinese": (),
+    "from scratch": ("finetune.base_model=scratch", "finetune.learning_rate=3e-4"),
+}
+"""What is trained → settings laid over the recipe of a data set."""
 
 
 class TrainingFailedError(RuntimeError):
@@ -33,7 +41,7 @@ class TrainingFailedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One model on one set of test rows; `seconds` is all that it took to train it."""
+    """One model on one set of test rows; `seconds` is the time of training, `seed` what it was drawn with."""
 
     dataset: str
     test_rows: int
@@ -41,11 +49,7 @@ class Figures:
     accuracy: float
     macro_f1: float
     seconds: float
-
-    def row(self) -> tuple[str, ...]:
-        """Return the cells under `HEADER`."""
-        shares = f"{self.accuracy:.4f}", f"{self.macro_f1:.4f}"
-        return (self.dataset, f"{self.test_rows:,}", self.model, *shares, f"{self.seconds:,.0f}")
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,11 @@ class Training:
     overrides: Sequence[str]
 
     def run(self, splits: Splits) -> float:
-        """Run `train all` and return its seconds."""
+        """Run `train finetune` and return its seconds."""
         named = {"train": splits.train, "dev": splits.dev, "test": splits.test}
         paths = {name: datasets.write(rows, self.folder / f"{name}.jsonl") for name, rows in named.items()}
         started = time.monotonic()
-        self._train("all", [f"data.{name}={path}" for name, path in paths.items()])
+        self._train("finetune", [f"data.{name}={path}" for name, path in paths.items()])
         return time.monotonic() - started
 
     def evaluate(self, rows: Rows) -> dict[str, float]:
@@ -103,7 +107,8 @@ def main(argv: Sequence[str]) -> int:
     except (DatasetError, TrainingFailedError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"{host}\n\n{table(HEADER, [figures.row() for figures in found])}")
+    print(f"{host}\n\n{table(HEADER, rows(found))}")
+    print(*gain_lines(found), sep="\n")
     content: dict[str, object] = {
         "machine": asdict(host),
         "settings": {name: str(value) for name, value in vars(options).items()},
@@ -111,6 +116,52 @@ def main(argv: Sequence[str]) -> int:
     }
     print(f"\n{record.write('accuracy', content, options.results)}")
     return 0
+
+
+def rows(found: Sequence[Figures]) -> list[tuple[str, ...]]:
+    """Return the cells under `HEADER`: means over the seeds, and the range of the accuracies."""
+    return [
+        (
+            dataset,
+            f"{group[0].test_rows:,}",
+            model,
+            mean_and_range([one.accuracy for one in group]),
+            f"{mean(one.macro_f1 for one in group):.4f}",
+            f"{mean(one.seconds for one in group):,.0f}",
+        )
+        for (dataset, model), group in _grouped(found).items()
+    ]
+
+
+def gain_lines(found: Sequence[Figures]) -> list[str]:
+    """Say by how much the first arm's mean accuracy exceeds the second's, per set and over all of them."""
+    groups = _grouped(found)
+    first, second = ARMS
+    gains = {
+        dataset: 100 * (_mean(group) - _mean(groups[dataset, second]))
+        for (dataset, model), group in groups.items()
+        if model == first and (dataset, second) in groups
+    }
+    lines = [f"{first} over {second}, {dataset}: {gain:+.1f} points" for dataset, gain in gains.items()]
+    return [*lines, f"mean: {mean(gains.values()):+.1f} points"] if gains else []
+
+
+def _grouped(found: Sequence[Figures]) -> dict[tuple[str, str], list[Figures]]:
+    groups: dict[tuple[str, str], list[Figures]] = {}
+    for one in found:
+        groups.setdefault((one.dataset, one.model), []).append(one)
+    return groups
+
+
+def _mean(group: Sequence[Figures]) -> float:
+    return mean(one.accuracy for one in group)
+
+
+def mean_and_range(values: Sequence[float]) -> str:
+    """Return `mean (lowest-highest)`, the range only where there is one."""
+    if len(values) == 1:
+        return f"{values[0]:.4f}"
+    return f"{mean(values):.4f} ({min(values):.4f}-{max(values):.4f})"
 
 
 def measure(name: str, options: argparse.Namespace) -> list[Figures]:
@@ -121,7 +172,14 @@ def measure(name: str, options: argparse.Namespace) -> list[Figures]:
     tests = {name: splits.test}
     if len(leak_free := splits.leak_free_test()) < len(splits.test):
         tests[f"{name}, leak-free"] = leak_free
-    return [*_floors(splits, tests), *_trained(name, splits, tests, options.overrides)]
+    found = list(_floors(splits, tests))
+    for arm in options.arm or ARMS:
+        for seed in range(1, options.seeds + 1):
+            overrides = [*ARMS[arm], f"finetune.seed={seed}", *options.overrides]
+            figures = list(_trained(name, splits, tests, overrides))
+            found += [replace(one, model=arm, seed=seed) for one in figures]
+            print(name, arm, seed, figures[-1].accuracy, file=sys.stderr, flush=True)
+    return found
 
 
 def _floors(splits: Splits, tests: Mapping[str, Rows]) -> Iterator[Figures]:
@@ -130,7 +188,8 @@ def _floors(splits: Splits, tests: Mapping[str, Rows]) -> Iterator[Figures]:
         model = floor.fit(name, splits.train)
         seconds = time.monotonic() - started
         for title, rows in tests.items():
-            yield Figures(title, len(rows), name, **floor.figures(model, rows), seconds=round(seconds, 1))
+            found = floor.figures(model, rows)
+            yield Figures(title, len(rows), name, found["accuracy"], found["macro_f1"], round(seconds, 1))
 
 
 def _trained(
@@ -157,6 +216,8 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of the data sets; %(default)s",
     )
     parser.add_argument("--dataset", action="append", choices=list(DATASETS), help="default: each")
+    parser.add_argument("--arm", action="append", choices=list(ARMS), help="default: each")
+    parser.add_argument("--seeds", type=positive, default=3, help="trainings of each; default: %(default)s")
     parser.add_argument("--rows", type=int, help="rows of each split, for trying things out; default: all")
     parser.add_argument("--results", type=Path, default=record.FOLDER, help="default: %(default)s")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="laid over the recipes")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 Rows = list[tuple[str, str]]
 """Label and text."""
@@ -49,9 +51,29 @@ def _thucnews_titles(folder: Path) -> Splits:
     return Splits(_tab_separated(folder / "train_1w.txt"), dev, test)
 
 
+def _cold(folder: Path) -> Splits:
+    """Comments, offensive (1) or not (0), from comma-separated files with a byte order mark."""
+    return Splits(*(_columns(folder / f"{name}.csv", ",", "label", "TEXT") for name in _SPLITS))
+
+
+def _csl_category(folder: Path) -> Splits:
+    """Titles of papers in 13 categories, prompt<TAB>title<TAB>category without a header."""
+    return Splits(*([_last_two(line) for line in _lines(folder / f"{name}.tsv")] for name in _SPLITS))
+
+
+def _sib200_zh(folder: Path) -> Splits:
+    """Sentences of seven topics in simplified Chinese."""
+    return Splits(*(_columns(folder / f"zho_Hans_{name}.tsv", "\t", "category", "text") for name in _SPLITS))
+
+
+_SPLITS = ("train", "dev", "test")
+
 DATASETS: dict[str, Callable[[Path], Splits]] = {
     "chnsenticorp": _chnsenticorp,
     "thucnews_titles": _thucnews_titles,
+    "cold": _cold,
+    "csl_category": _csl_category,
+    "sib200_zh": _sib200_zh,
 }
 """Name of the folder, and of the recipe → how it is read."""
 
@@ -87,6 +109,20 @@ def _tab_separated(path: Path) -> Rows:
             raise DatasetError(f"{path} line {number} has not two fields; compare the file with its README.")
         rows.append((first, second))
     return rows
+
+
+def _columns(path: Path, delimiter: str, label: str, text: str) -> Rows:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE
+        found = list(csv.DictReader(file, delimiter=delimiter, quoting=quoting))
+    if not found or not {label, text} <= found[0].keys():
+        raise DatasetError(f"{path} has no columns {label!r} and {text!r}; compare the file with its README.")
+    return [(row[label], row[text]) for row in found]
+
+
+def _last_two(line: str) -> tuple[str, str]:
+    _, text, label = line.split("\t")
+    return label, text
 
 
 def _lines(path: Path) -> list[str]:

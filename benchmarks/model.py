@@ -46,6 +46,13 @@ SHAPES: dict[str, dict[str, Any]] = {
         "intermediate_size": 1200,
         "initializer_range": 0.08,
     },
+    "mini": {
+        "hidden_size": 320,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 5,
+        "intermediate_size": 1280,
+        "initializer_range": 0.08,
+    },
     "base": {
         "hidden_size": 768,
         "num_hidden_layers": 12,

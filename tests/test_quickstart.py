@@ -16,6 +16,7 @@ from train.data.sample import DEMO
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = (
+    "finetune.base_model=scratch",
     "finetune.epochs=1",
     "finetune.batch_size=256",
     "scratch.layers=1",

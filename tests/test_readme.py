@@ -18,7 +18,7 @@ import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -86,7 +86,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
 
 
 def _fields(section: Any) -> dict[str, Any]:
-    found: dict[str, Any] = section.model_fields
+    model = next(part for part in (section, *get_args(section)) if hasattr(part, "model_fields"))
+    found: dict[str, Any] = model.model_fields
     return found
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -34,6 +35,20 @@ def text_encoding(name: str) -> str:
         return codecs.lookup(name).name
     except (LookupError, UnicodeError):
         raise ValueError("not a text encoding; common ones are utf-8, gb18030, big5 and utf-16") from None
+
+
+def entries_of(table: Mapping[str, object], kind: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names if all of them stand in the table.
+
+    Raises
+    ------
+    ValueError
+        One does not; the message names the nearest that does.
+    """
+    for name in names:
+        if name not in table:
+            raise ValueError(f"{name!r} is not a {kind}; {nearest(name, table)}")
+    return names
 
 
 class Section(BaseModel):
@@ -72,10 +87,7 @@ class DataSection(Section):
     @field_validator("normalizers")
     @classmethod
     def _normalizers_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if name not in NORMALIZERS:
-                raise ValueError(f"{name!r} is not a normalizer; {nearest(name, NORMALIZERS)}")
-        return value
+        return entries_of(NORMALIZERS, "normalizer", value)
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
@@ -181,10 +193,12 @@ class CorpusSection(Section):
     @field_validator("cleaners")
     @classmethod
     def _cleaners_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if name not in CLEANERS:
-                raise ValueError(f"{name!r} is not a cleaner; {nearest(name, CLEANERS)}")
-        return value
+        return entries_of(CLEANERS, "cleaner", value)
+
+    @field_validator("normalizers")
+    @classmethod
+    def _normalizers_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return entries_of(NORMALIZERS, "normalizer", value)
 
 
 class VocabSection(Section):
@@ -215,14 +229,14 @@ class PretrainSection(Section):
     optimizer: Literal["muon", "adamw"] = Field(
         "muon", description="muon: Muon for the encoder's matrices, AdamW for the rest; adamw for everything"
     )
-    muon_learning_rate: float = Field(5e-3, gt=0, description="peak of Muon's schedule")
-    adamw_learning_rate: float = Field(2e-3, gt=0, description="peak of AdamW's schedule")
+    muon_learning_rate: float = Field(2e-3, gt=0, description="peak of Muon's schedule")
+    adamw_learning_rate: float = Field(1e-3, gt=0, description="peak of AdamW's schedule")
     warmup_ratio: float = Field(0.03, ge=0, lt=1, description="share of the budget in which the rate rises")
     weight_decay: float = Field(0.01, ge=0, description="weight decay, except on biases and LayerNorm")
     dropout: float = Field(
         0.0, ge=0, lt=1, description="dropout while it learns; the encoder's own is left for fine-tuning"
     )
-    masked: float = Field(0.15, gt=0, lt=1, description="share of the tokens to guess, by whole words")
+    masked: float = Field(0.2, gt=0, lt=1, description="share of the tokens to guess, by whole words")
     epochs: float = Field(1.0, gt=0, description="passes over the corpus, each masked anew")
     max_minutes: float | None = Field(
         None, gt=0, description="wall clock after which it ends cleanly, the schedule fitted to it"

@@ -207,7 +207,7 @@ def _report(
     """Return what the model card will tell of data and training."""
     named = {"train": splits.train, "dev": splits.dev, "test": splits.test}
     return {
-        "recipe": recipe.model_dump(mode="json", exclude={"run"}),
+        "recipe": recipe.model_dump(mode="json", exclude={"run", "corpus", "vocab", "pretrain"}),
         "data": {name: _describe(rows, splits.labels) for name, rows in named.items() if rows},
         "training": figures,
         "origin": origin,

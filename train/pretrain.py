@@ -16,11 +16,12 @@ from runtime.errors import DataError, RecipeError
 from runtime.normalize import normalize
 from train import checkpoint
 from train.artifact import now, versions
-from train.config import Recipe
+from train.config import PretrainSection, Recipe
 from train.data.corpus import corpus_files, load_corpus
 from train.data.masking import MaskedBatch, MaskedBatches, SpecialIds, held_out_batches
 from train.data.tokens import TokenStream, tokenize
 from train.pretrained import SCRATCH, build_language_model, read_config, read_tokenizer
+from train.recipe import expanded
 from train.report.card import encoder_card
 from train.run import RunDirectory, staged, write_json
 from train.vocab import check_coverage
@@ -56,6 +57,9 @@ def run(recipe: Recipe) -> Path:
     """
     directory = RunDirectory.of(recipe)
     config = read_config(recipe, "pretrain")
+    if recipe.pretrain.base_model == SCRATCH:
+        # BERT's 0.02 suits a width of 768; narrower models learn nothing for longer with it.
+        config.initializer_range = round(config.hidden_size**-0.5, 4)
     tokenizer = read_tokenizer(recipe, config, "pretrain")
     _check_vocabulary(recipe, tokenizer)
     with directory.locked():
@@ -81,7 +85,9 @@ def _pretrain(
         report = {"pretraining": figures, "corpus": counts, "versions": versions(), "created": now()}
         report |= {"recipe": _settings(recipe), "origin": origin}
         write_json(staging / PRETRAINING_NAME, report)
-        card = encoder_card(directory.root.name, model.config.to_dict(), report)
+        card = encoder_card(
+            directory.root.name, model.config.to_dict(), report, f"{recipe.run.directory}/encoder"
+        )
         (staging / "README.md").write_text(card, encoding="utf-8")
     shutil.rmtree(directory.pretraining)
     return directory.encoder
@@ -205,15 +211,7 @@ def _train(
 
     settings = recipe.pretrain
     special = _special_ids(tokenizer)
-    batches = MaskedBatches(
-        streams[0],
-        special,
-        batch_tokens=settings.batch_tokens,
-        max_length=settings.max_length,
-        masked=settings.masked,
-        epochs=settings.epochs,
-        seed=settings.seed,
-    )
+    batches = MaskedBatches(streams[0], special, settings)
     if not len(batches):
         raise DataError(
             f"the corpus has {len(streams[0]):,} tokens, which fill no batch of {settings.batch_tokens:,}; "
@@ -221,8 +219,8 @@ def _train(
         )
     held_out = _held_out(streams[1], special, settings.max_length, settings.masked)
     model = build_language_model(recipe, _with_dropout(config, settings.dropout))
-    if settings.embeddings and settings.base_model == SCRATCH and last is None:
-        _start_embeddings(model, tokenizer, Path(settings.embeddings), settings.seed)
+    if settings.base_model == SCRATCH:
+        _start_embeddings(model, tokenizer, settings)
     precision = choose_precision(settings.precision)
     trainer = LanguageTrainer(model, settings, batches, held_out, folder, precision)
     figures = trainer.fit(last)
@@ -235,13 +233,20 @@ def _held_out(stream: TokenStream, special: SpecialIds, max_length: int, masked:
 
 
 def _start_embeddings(
-    model: BertForMaskedLM, tokenizer: PreTrainedTokenizerBase, path: Path, seed: int
+    model: BertForMaskedLM, tokenizer: PreTrainedTokenizerBase, settings: PretrainSection
 ) -> None:
-    from train.character_vectors import read_vectors, start_embeddings
+    from train.embeddings import read_vectors, start_embeddings, start_neighbours, start_positions
 
-    vectors = read_vectors(path)
-    count = start_embeddings(model.get_input_embeddings(), tokenizer.get_vocab(), vectors, seed)
-    logger.info("%d of %d embeddings start from %s", count, len(tokenizer), path)
+    embeddings: Any = model.bert.embeddings
+    encoder: Any = model.bert.encoder
+    attention = encoder.layer[0].attention.self
+    turns = start_positions(embeddings.position_embeddings, model.config.initializer_range)
+    start_neighbours(attention.query, attention.key, model.config.num_attention_heads, turns)
+    embeddings.token_type_embeddings.weight.data.zero_()
+    if settings.embeddings:
+        vectors = read_vectors(expanded(settings.embeddings))
+        count = start_embeddings(embeddings.word_embeddings, tokenizer.get_vocab(), vectors, settings.seed)
+        logger.info("%d of %d embeddings start from %s", count, len(tokenizer), settings.embeddings)
 
 
 def _special_ids(tokenizer: PreTrainedTokenizerBase) -> SpecialIds:
@@ -294,4 +299,4 @@ def _write(
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
-    return recipe.model_dump(mode="json", include={"corpus", "vocab", "pretrain", "scratch", "run"})
+    return recipe.model_dump(mode="json", include={"corpus", "vocab", "pretrain", "scratch"})

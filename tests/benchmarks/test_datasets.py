@@ -42,6 +42,42 @@ def test_titles_get_the_names_of_their_numbers(tmp_path: Path) -> None:
     assert splits.leak_free_test() == [("finance", "银行")]
 
 
+def test_comments_are_read_with_byte_order_mark_and_line_breaks(tmp_path: Path) -> None:
+    (tmp_path / "cold").mkdir()
+    for name in ("train", "dev", "test"):
+        (tmp_path / "cold" / f"{name}.csv").write_text(
+            f'\ufeff,split,topic,label,TEXT\n1,{name},race,1,"一, ""{name}""\n二"\n2,{name},race,0,三\n',
+            encoding="utf-8",
+        )
+    assert datasets.read("cold", tmp_path).dev == [("1", '一, "dev"\n二'), ("0", "三")]
+
+
+def test_categories_stand_behind_their_titles(tmp_path: Path) -> None:
+    (tmp_path / "csl_category").mkdir()
+    for name in ("train", "dev", "test"):
+        (tmp_path / "csl_category" / f"{name}.tsv").write_text(
+            f"to category\t{name}\t工学\n", encoding="utf-8"
+        )
+    assert datasets.read("csl_category", tmp_path) == Splits(
+        *([("工学", name)] for name in ("train", "dev", "test"))
+    )
+
+
+def test_topics_are_read_by_the_names_of_their_columns(tmp_path: Path) -> None:
+    (tmp_path / "sib200_zh").mkdir()
+    for name in ("train", "dev", "test"):
+        text = f'index_id\tcategory\ttext\n7\tsports\t"{name}\n'
+        (tmp_path / "sib200_zh" / f"zho_Hans_{name}.tsv").write_text(text, encoding="utf-8")
+    assert datasets.read("sib200_zh", tmp_path).test == [("sports", '"test')]
+
+
+def test_a_file_with_other_columns_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cold").mkdir()
+    (tmp_path / "cold" / "train.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"train\.csv has no columns 'label' and 'TEXT'"):
+        datasets.read("cold", tmp_path)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"train\.tsv cannot be read"):
         datasets.read("chnsenticorp", tmp_path)

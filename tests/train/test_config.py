@@ -61,6 +61,14 @@ def test_every_backend_that_can_be_chosen_has_an_exporter() -> None:
         ("data.label=text", "different columns"),
         ("scratch.heads=3", "not a multiple"),
         ("export.backend=torhc", "did you mean 'torch'?"),
+        ("corpus.files=[]", "name at least one"),
+        ("corpus.cleaners=markpu", "did you mean 'markup'?"),
+        ("corpus.normalizers=fold_fulwidth", "did you mean 'fold_fullwidth'?"),
+        ("corpus.encoding=utf9", "not a text encoding"),
+        ("pretrain.masked=1", "less than 1"),
+        ("pretrain.max_minutes=0", "greater than 0"),
+        ("pretrain.optimizer=sgd", "'muon' or 'adamw'"),
+        ("vocab.size=99", "greater than or equal to 100"),
         ("store.name=Bert", "a-z"),
         ("store.name=" + "a" * 64, "at most 63"),
         ("store.version=latest", 'not "latest"'),
@@ -68,6 +76,6 @@ def test_every_backend_that_can_be_chosen_has_an_exporter() -> None:
 )
 def test_a_wrong_value_is_refused_with_its_reason(project: Path, override: str, reason: str) -> None:
     with pytest.raises(RecipeError, match=r"tiny\.toml") as raised:
-        read_recipe(project, [override])
+        read_recipe(project, ["corpus.files=texts.txt", override])
     assert reason in str(raised.value)
     assert override.partition("=")[0].split(".")[0] in str(raised.value)

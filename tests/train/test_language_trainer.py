@@ -45,15 +45,7 @@ def trainer_of(folder: Path, **changes: Any) -> LanguageTrainer:
         }
         | changes
     )
-    batches = MaskedBatches(
-        stream(),
-        SPECIAL,
-        batch_tokens=settings.batch_tokens,
-        max_length=settings.max_length,
-        masked=settings.masked,
-        epochs=settings.epochs,
-        seed=settings.seed,
-    )
+    batches = MaskedBatches(stream(), SPECIAL, settings)
     held_out = held_out_batches(stream(1600), SPECIAL, batch_tokens=256, row_length=32, masked=0.15)
     torch.manual_seed(0)
     shape = BertConfig(

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,10 +15,12 @@ from transformers import AutoTokenizer, BertForMaskedLM
 
 from runtime.errors import BentobertError, DataError, RecipeError
 from train import finetune, pretrain, vocab
+from train.checkpoint import is_intact
 from train.config import Recipe
 from train.recipe import read_recipe
 from train.run import RunDirectory
 
+ROOT = Path(__file__).resolve().parents[2]
 WORDS = ["房间", "很好", "早餐", "不错", "服务", "太差", "位置", "方便", "价格", "便宜"]
 
 RARE = "\n\n".join(f"房间㐀㐁㐂㐃，第{number}天很好" for number in range(500))
@@ -227,3 +233,31 @@ def test_a_recipe_without_a_corpus_is_told_what_to_write(project: Path) -> None:
 def test_a_recipe_without_rows_is_told_what_to_write(recipe_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"data.train is missing; write train"):
         finetune.run(read(recipe_path, "finetune.base_model=scratch"))
+
+
+def test_a_process_killed_outright_leaves_what_can_be_resumed(recipe_path: Path) -> None:
+    straight = load_file(pretrain.run(read(recipe_path)) / "model.safetensors")
+    elsewhere = f"run.directory={recipe_path.parent / 'killed'}"
+    directory = RunDirectory.of(read(recipe_path, elsewhere))
+    command = [sys.executable, "-m", "train", "pretrain", str(recipe_path), elsewhere]
+    process = subprocess.Popen(
+        [*command, "pretrain.checkpoint_minutes=1e-9"],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until = time.monotonic() + 120
+        while not any(is_intact(path) for path in directory.pretraining.glob("checkpoint-*")):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+    assert not directory.encoder.exists()
+    folder = pretrain.run(read(recipe_path, elsewhere, resume=True))
+    resumed = load_file(folder / "model.safetensors")
+    assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+    assert sorted(path.name for path in directory.root.iterdir()) == [".lock", "encoder", "tokens"]

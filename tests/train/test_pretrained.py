@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from runtime.errors import RecipeError
 from train.config import Recipe
-from train.pretrained import build_model, read_config, read_tokenizer
+from train.pretrained import build_language_model, build_model, included, read_config, read_tokenizer
 
 Make = Callable[..., Recipe]
 LABELS = ("a", "b", "c")
@@ -139,3 +139,49 @@ def test_a_checkpoint_without_an_encoder_is_refused(make: Make, base: Path) -> N
     recipe = make(f"finetune.base_model={base}")
     with pytest.raises(RecipeError, match=r"lacks 16 weights of a BERT, bert\.encoder\.layer\.1\."):
         build_model(recipe, read_config(recipe), LABELS)
+
+
+def test_an_included_encoder_is_found_by_its_name_without_network(make: Make) -> None:
+    for name in included():
+        recipe = make(f"finetune.base_model={name}")
+        config = read_config(recipe)
+        assert len(read_tokenizer(recipe, config)) == config.vocab_size
+        assert build_model(recipe, config, LABELS).dtype == torch.float32
+    assert included()
+
+
+def test_what_cannot_be_read_names_what_is_included(make: Make, base: Path) -> None:
+    (base / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"or what is included: .*bert-mini-chinese"):
+        read_config(make(f"finetune.base_model={base}"))
+
+
+def test_a_folder_gives_the_vocabulary_of_a_model_from_scratch(make: Make, tiny_model_dir: Path) -> None:
+    recipe = make(f"scratch.vocabulary={tiny_model_dir}")
+    config = read_config(recipe)
+    stored = json.loads((tiny_model_dir / "config.json").read_text(encoding="utf-8"))["vocab_size"]
+    assert config.vocab_size == len(read_tokenizer(recipe, config)) == stored
+
+
+def test_a_vocabulary_that_does_not_exist_is_told(make: Make) -> None:
+    with pytest.raises(RecipeError, match=r"scratch.vocabulary='nowhere': .*\"gb2312\" and \"trained\""):
+        read_config(make("scratch.vocabulary=nowhere"))
+
+
+def test_a_language_model_keeps_the_encoder_and_gets_a_new_head(make: Make, base: Path) -> None:
+    recipe = make(f"pretrain.base_model={base}", "pretrain.max_length=16")
+    model = build_language_model(recipe, read_config(recipe, "pretrain"))
+    stored, found = load_file(base / "model.safetensors"), model.state_dict()
+    kept = [name for name in stored if name.startswith("bert.") and "pooler" not in name]
+    assert len(kept) > 15
+    assert all(torch.equal(stored[name], found[name]) for name in kept)
+    assert "cls.predictions.transform.dense.weight" in found
+
+
+def test_weights_of_something_else_are_no_language_model(make: Make, base: Path) -> None:
+    path = base / "model.safetensors"
+    weights = {name: weight for name, weight in load_file(path).items() if "layer.0." not in name}
+    save_file(weights, path, {"format": "pt"})
+    recipe = make(f"pretrain.base_model={base}", "pretrain.max_length=16")
+    with pytest.raises(RecipeError, match=r"pretrain.base_model=.* lacks \d+ weights of a BERT"):
+        build_language_model(recipe, read_config(recipe, "pretrain"))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from train.config import PretrainSection
 from train.data.tokens import TokenStream
 
 if TYPE_CHECKING:
@@ -71,33 +72,19 @@ class MaskedBatches:
     ----------
     stream : TokenStream
     special : SpecialIds
-    batch_tokens, max_length : int
-    masked : float
-        Share of the tokens to guess.
-    epochs : float
-    seed : int
+    settings : PretrainSection
     """
 
-    def __init__(
-        self,
-        stream: TokenStream,
-        special: SpecialIds,
-        *,
-        batch_tokens: int,
-        max_length: int,
-        masked: float,
-        epochs: float,
-        seed: int,
-    ) -> None:
+    def __init__(self, stream: TokenStream, special: SpecialIds, settings: PretrainSection) -> None:
         self._stream = stream
         self._special = special
-        self._masked = masked
-        self._seed = seed
-        self._piece = max_length - _SPECIALS_OF_A_ROW
-        self._pieces_of_a_batch = max(1, batch_tokens // max_length)
-        self._row_lengths = row_lengths(max_length)
+        self._settings = settings
+        self._piece = settings.max_length - _SPECIALS_OF_A_ROW
+        self._pieces_of_a_batch = max(1, settings.batch_tokens // settings.max_length)
+        self._row_lengths = row_lengths(settings.max_length)
         self._batches_of_an_epoch = max(0, (len(stream) // self._piece - 1) // self._pieces_of_a_batch)
-        self._length = max(1, round(epochs * self._batches_of_an_epoch)) if self._batches_of_an_epoch else 0
+        wanted = max(1, round(settings.epochs * self._batches_of_an_epoch))
+        self._length = wanted if self._batches_of_an_epoch else 0
         self._layout = lru_cache(maxsize=2)(self._make_layout)
 
     def __len__(self) -> int:
@@ -114,17 +101,17 @@ class MaskedBatches:
         first = number * self._pieces_of_a_batch
         begins = layout.pieces[first : first + self._pieces_of_a_batch]
         places = _rows_of(begins, self._piece, int(layout.row_lengths[number]))
-        generator = np.random.default_rng((self._seed, _MASK, index))
+        generator = np.random.default_rng((self._settings.seed, _MASK, index))
         return mask_words(
             self._stream.ids[places].astype(np.int64),
             self._stream.starts[places],
             self._special,
-            self._masked,
+            self._settings.masked,
             generator,
         )
 
     def _make_layout(self, epoch: int) -> _Layout:
-        generator = np.random.default_rng((self._seed, _LAYOUT, epoch))
+        generator = np.random.default_rng((self._settings.seed, _LAYOUT, epoch))
         pieces = self._batches_of_an_epoch * self._pieces_of_a_batch
         offset = generator.integers(0, len(self._stream) - pieces * self._piece + 1)
         order = generator.permutation(pieces).astype(np.int64)

@@ -46,7 +46,7 @@ def model_card(tag: str, manifest: Manifest, training: Mapping[str, Any], evalua
     )
 
 
-def encoder_card(name: str, shape: Mapping[str, Any], report: Mapping[str, Any], notes: str = "") -> str:
+def encoder_card(name: str, shape: Mapping[str, Any], report: Mapping[str, Any], base_model: str) -> str:
     """Return the card of a pre-trained encoder as Markdown with the front matter of the hub.
 
     Parameters
@@ -56,8 +56,8 @@ def encoder_card(name: str, shape: Mapping[str, Any], report: Mapping[str, Any],
         Content of `config.json`.
     report : mapping
         Content of `pretraining.json`: recipe, corpus and figures of training.
-    notes : str
-        Markdown to end with.
+    base_model : str
+        What a recipe says to start from it.
     """
     figures, recipe = report["pretraining"], report["recipe"]
     history = figures["history"]
@@ -66,7 +66,7 @@ def encoder_card(name: str, shape: Mapping[str, Any], report: Mapping[str, Any],
     template_environment.filters["cell"] = table_cell
     return template_environment.get_template("encoder_card.md.jinja").render(
         name=name,
-        where=recipe["run"]["directory"] + "/encoder",
+        base_model=base_model,
         shape=shape,
         recipe=recipe,
         corpus=report["corpus"],
@@ -74,7 +74,6 @@ def encoder_card(name: str, shape: Mapping[str, Any], report: Mapping[str, Any],
         tokens=history[-1]["tokens"],
         lengths=row_lengths(recipe["pretrain"]["max_length"]),
         curve=history[::-step][::-1],
-        notes=notes,
     )
 
 

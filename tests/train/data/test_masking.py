@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from train.config import PretrainSection
 from train.data.masking import (
     MaskedBatch,
     MaskedBatches,
@@ -28,15 +30,9 @@ def stream_of(tokens: int, word: int = 1) -> TokenStream:
     return TokenStream(ids, np.arange(tokens) % word == 0)
 
 
-def batches_of(stream: TokenStream, **changes: object) -> MaskedBatches:
-    settings: dict[str, object] = {
-        "batch_tokens": 512,
-        "max_length": 128,
-        "masked": 0.15,
-        "epochs": 1.0,
-        "seed": 1,
-    }
-    return MaskedBatches(stream, SPECIAL, **{**settings, **changes})  # type: ignore[arg-type]
+def batches_of(stream: TokenStream, **changes: Any) -> MaskedBatches:
+    settings = PretrainSection(**{"batch_tokens": 512, "max_length": 128, "seed": 1} | changes)
+    return MaskedBatches(stream, SPECIAL, settings)
 
 
 def restored(batch: MaskedBatch) -> np.ndarray:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import tomllib
+from typing import Any
 
 import bentoml
 import pytest
@@ -12,7 +13,7 @@ import yaml  # type: ignore[import-untyped]
 from runtime.manifest import Manifest
 from train.artifact import TRAINING_NAME
 from train.config import Recipe
-from train.report.card import model_card, table_cell
+from train.report.card import encoder_card, model_card, table_cell
 from train.report.evaluation import Evaluation
 from train.run import RunDirectory
 
@@ -105,3 +106,77 @@ def test_labels_with_few_rows_are_named_as_a_limit(parts: Parts) -> None:
 @pytest.mark.parametrize(("value", "cell"), [("a|b", r"a\|b"), ("a\nb", "a b"), (3, "3")])
 def test_cells_stay_cells(value: object, cell: str) -> None:
     assert table_cell(value) == cell
+
+
+SHAPE = {
+    "num_hidden_layers": 4,
+    "hidden_size": 320,
+    "num_attention_heads": 5,
+    "vocab_size": 8000,
+    "max_position_embeddings": 512,
+}
+
+
+def pretraining(base_model: str = "scratch", **changes: Any) -> dict[str, Any]:
+    """Return what `pretraining.json` holds, of 100 reports."""
+    recipe = Recipe.model_validate_json(
+        json.dumps(
+            {
+                "corpus": {"files": ["a|b.txt"], "licences": ["a|b: MIT"], "exclude": ["test.csv#text"]},
+                "pretrain": {"base_model": base_model},
+                "run": {"directory": "run"},
+            }
+        )
+    )
+    counts = dict.fromkeys(("documents", "paragraphs", "characters"), 1234)
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "corpus": {
+            **counts,
+            "dropped_markup": 77,
+            **{f"{part}_{name}": 55 for part in ("learned", "held_out") for name in counts},
+        },
+        "pretraining": {
+            "parameters": 7_000_000,
+            "corpus_tokens": 2_000_000,
+            "steps": 900,
+            "seconds": 120.0,
+            "device": "cpu",
+            "precision": "bf16",
+            "held_out": {"loss": 4.321, "masked_accuracy": 0.3},
+            "history": [
+                {"tokens": 30_000 * (number + 1), "loss": 9 - number / 50, "masked_accuracy": number / 400}
+                for number in range(100)
+            ],
+        }
+        | changes,
+    }
+
+
+def test_an_encoders_card_tells_data_training_and_curve() -> None:
+    card = encoder_card("mini", SHAPE, pretraining(), "runs/mini/encoder")
+    for told in (
+        "4 layers × 320",
+        "from random weights",
+        'base_model = "runs/mini/encoder"',
+        r"| a\|b.txt |",
+        "- a|b: MIT",
+        "| dropped: markup | | 77 | |",
+        "test.csv#text",
+        "3,000,000, 1.50 passes over 2,000,000",
+        "25,000 tokens/s",
+        "loss 4.321 nats, 30.0% of the hidden tokens",
+        "512, 256, 128, 64 tokens",
+    ):
+        assert told in card
+    curve = re.findall(r"^\| ([\d.]+) M \|", card, re.MULTILINE)
+    assert 8 <= len(curve) <= 12
+    assert curve[-1] == "3.0"
+    assert "base_model" not in yaml.safe_load(card.split("---")[1])
+
+
+def test_an_adapted_encoders_card_names_its_base() -> None:
+    card = encoder_card("mini", SHAPE, pretraining("owner/base", held_out={}), "x")
+    assert yaml.safe_load(card.split("---")[1])["base_model"] == "owner/base"
+    assert "continued from owner/base" in card
+    assert "| held out | loss" not in card

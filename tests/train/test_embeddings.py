@@ -7,9 +7,16 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from transformers import BertConfig, BertForMaskedLM
 
 from runtime.errors import RecipeError
-from train.character_vectors import Vectors, read_vectors, start_embeddings
+from train.embeddings import (
+    Vectors,
+    read_vectors,
+    start_embeddings,
+    start_neighbours,
+    start_positions,
+)
 
 VOCABULARY = {"[PAD]": 0, "好": 1, "差": 2, "房": 3, "间": 4, "x": 5}
 
@@ -101,3 +108,47 @@ def test_a_missing_file_is_named(tmp_path: Path, missing: str) -> None:
     (tmp_path / missing).unlink()
     with pytest.raises(RecipeError, match=f"{missing} does not exist"):
         read_vectors(path)
+
+
+@pytest.mark.parametrize("width", [16, 17])
+def test_positions_start_as_waves_in_which_distance_is_the_same_everywhere(width: int) -> None:
+    found = nn.Embedding(200, width)
+    turns = start_positions(found, 0.05)
+    assert len(turns) == width // 2
+    weight = found.weight.detach()[:, : 2 * len(turns)]
+    assert float(weight.std()) == pytest.approx(0.05, rel=0.15)
+    products = weight @ weight.T
+    neighbours = torch.diagonal(products, offset=1)
+    assert len(neighbours) == 199
+    torch.testing.assert_close(neighbours, neighbours[:1].expand(199), atol=1e-5, rtol=1e-4)
+    assert bool((torch.diagonal(products)[1:] > neighbours + 0.01).all())
+
+
+def test_the_heads_of_a_new_encoder_look_at_their_neighbours() -> None:
+    torch.manual_seed(0)
+    shape = BertConfig(
+        vocab_size=50,
+        hidden_size=320,
+        num_hidden_layers=1,
+        num_attention_heads=5,
+        intermediate_size=16,
+        max_position_embeddings=128,
+        initializer_range=320**-0.5,
+    )
+    model = BertForMaskedLM(shape).eval()
+    embeddings, attention = model.bert.embeddings, model.bert.encoder.layer[0].attention.self
+    before = attention.query.weight.detach().clone()
+    turns = start_positions(embeddings.position_embeddings, shape.initializer_range)
+    start_neighbours(attention.query, attention.key, 5, turns)
+    embeddings.token_type_embeddings.weight.data.zero_()
+    ids = torch.randint(5, 50, (3, 100))
+    hidden = embeddings(input_ids=ids)
+    query, key = (
+        part(hidden).view(3, 100, 5, 64).transpose(1, 2) for part in (attention.query, attention.key)
+    )
+    weights = (query @ key.transpose(-1, -2) / 8).softmax(dim=-1).detach()
+    places = torch.arange(2, 98)
+    for head, offset in enumerate((-1, 1, -2, 2)):
+        assert float(weights[:, head, places, places + offset].mean()) > 0.3
+    assert float(weights[:, 4].max()) < 0.3
+    assert torch.equal(attention.query.weight[256:], before[256:])
