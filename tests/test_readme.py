@@ -178,21 +178,39 @@ def test_every_line_of_the_tree_exists() -> None:
     assert len(seen) >= 25
 
 
+def write_corpus(folder: Path, recipe: str) -> None:
+    """Write the recipe for texts without labels, and the files that it names."""
+    (folder / "domain.toml").write_text(recipe, encoding="utf-8")
+    lines = [json.dumps({"text": f"第{number}天，房间很干净，早餐也不错。"}) for number in range(60)]
+    (folder / "reviews.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "notes").mkdir()
+    notes = "\n\n".join(f"这家酒店的第{number}间房太吵，睡不好。" for number in range(60))
+    (folder / "notes" / "a.txt").write_text(notes, encoding="utf-8")
+
+
 def test_the_recipe_shown_trains_a_model(tmp_path: Path, tiny_model_dir: Path) -> None:
-    [recipe] = fenced("toml")
+    recipe, domain = fenced("toml")
     assert tomllib.loads(recipe)["data"]["text"] == "review"
     (tmp_path / "mine.toml").write_text(recipe, encoding="utf-8")
+    write_corpus(tmp_path, domain)
     for name, count in (("train", 48), ("test", 16), ("dev", 16)):
         write_reviews(tmp_path / f"{name}.csv", count)
     commands = [shlex.split(line) for line in command_lines() if " -m train " in line]
     assert len(commands) >= 4
     # `export` and `save` follow `all`; what is fine-tuned again has no metrics yet.
     commands.sort(key=lambda command: "finetune" in command)
-    small = [f"finetune.base_model={tiny_model_dir}", "finetune.epochs=1", "finetune.max_length=32"]
+    assert sum("pretrain" in command for command in commands) == 1
+    small = [
+        "finetune.epochs=1",
+        "finetune.max_length=32",
+        "pretrain.max_length=32",
+        "pretrain.batch_tokens=64",
+    ]
+    tiny = f"finetune.base_model={tiny_model_dir}"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "BENTOML_HOME": str(tmp_path / "bentoml")}
     for command in commands:
         found = subprocess.run(
-            [sys.executable, *command[1:], *small],
+            [sys.executable, *command[1:5], tiny, *command[5:], *small],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -201,6 +219,8 @@ def test_the_recipe_shown_trains_a_model(tmp_path: Path, tiny_model_dir: Path) -
         )
         assert found.returncode == 0, found.stderr
         assert (tmp_path / found.stdout.strip()).exists()
+    training = json.loads((tmp_path / "runs" / "domain" / "encoder" / "pretraining.json").read_text("utf-8"))
+    assert training["recipe"]["pretrain"]["base_model"] == "bert-mini-chinese"
     assert (tmp_path / "bentoml" / "models" / "bert-classifier" / "latest").is_file()
 
 

@@ -135,4 +135,4 @@ def test_the_shared_data_sets_are_read_whole(
 
 
 def test_every_data_set_has_a_reader_that_is_tested() -> None:
-    assert set(DATASETS) == {"chnsenticorp", "thucnews_titles"}
+    assert set(DATASETS) == {"chnsenticorp", "thucnews_titles", "cold", "csl_category", "sib200_zh"}

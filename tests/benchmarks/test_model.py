@@ -39,5 +39,6 @@ def test_heads_divide_the_width_of_every_shape() -> None:
     assert {name: shape["hidden_size"] % shape["num_attention_heads"] for name, shape in SHAPES.items()} == {
         "tiny": 0,
         "small": 0,
+        "mini": 0,
         "base": 0,
     }

@@ -13,7 +13,11 @@ from benchmarks.pretraining import LOOPS, Rate, Task
 
 
 def test_loops_train_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Speed is compared between loops that learn the same: in fp32 the same weights come out."""
+    """Speed is compared between loops that learn the same: in fp32 the same weights come out.
+
+    Muon orthogonalises in bf16 and would make much of the last digits in which gradients differ.
+    """
+    monkeypatch.setattr(pretraining, "_optimizer", lambda model: torch.optim.SGD(model.parameters(), lr=0.1))
     import numpy as np
 
     from train.config import PretrainSection
