@@ -20,7 +20,7 @@ from statistics import mean
 
 from benchmarks import datasets, floor, machine, record
 from benchmarks.datasets import DATASETS, DatasetError, Rows, Splits
-from benchmarks.options import positive
+from benchmarks.options import add_training
 from loadtests.server import ROOT
 from loadtests.table import table
 
@@ -78,24 +78,30 @@ class Training:
 
     def _train(self, command: str, overrides: Sequence[str]) -> str:
         arguments = [*overrides, f"run.directory={self.folder / 'run'}", *self.overrides]
-        environment = {
-            **os.environ,
-            "BENTOML_HOME": str(self.folder / "bentoml"),
-            "BENTOML_DO_NOT_TRACK": "True",
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "train", command, str(self.recipe), *arguments],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=False,
+        return run_train(command, self.recipe, arguments, home=self.folder / "bentoml")
+
+
+def run_train(command: str, recipe: Path, overrides: Sequence[str], *, home: Path) -> str:
+    """Run `python -m train` with a model store of its own, and return what it prints.
+
+    Raises
+    ------
+    TrainingFailedError
+        It did not end well.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "train", command, str(recipe), *overrides],
+        cwd=ROOT,
+        env={**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise TrainingFailedError(
+            f"`python -m train {command} {recipe}` ended with status {done.returncode}."
         )
-        if done.returncode:
-            raise TrainingFailedError(
-                f"`python -m train {command} {self.recipe}` ended with status {done.returncode}."
-            )
-        return done.stdout.strip()
+    return done.stdout.strip()
 
 
 def main(argv: Sequence[str]) -> int:
@@ -209,16 +215,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks accuracy", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=ROOT.parent / "shared" / "data",
-        help="folder of the data sets; %(default)s",
-    )
+    add_training(parser)
     parser.add_argument("--dataset", action="append", choices=list(DATASETS), help="default: each")
     parser.add_argument("--arm", action="append", choices=list(ARMS), help="default: each")
-    parser.add_argument("--seeds", type=positive, default=3, help="trainings of each; default: %(default)s")
     parser.add_argument("--rows", type=int, help="rows of each split, for trying things out; default: all")
-    parser.add_argument("--results", type=Path, default=record.FOLDER, help="default: %(default)s")
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="laid over the recipes")
     return parser

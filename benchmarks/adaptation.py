@@ -10,9 +10,7 @@ import argparse
 import csv
 import io
 import json
-import os
 import random
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -23,8 +21,7 @@ from statistics import mean
 
 from benchmarks import accuracy, curves, datasets, machine, record
 from benchmarks.datasets import DatasetError, Splits
-from benchmarks.options import positive
-from loadtests.server import ROOT
+from benchmarks.options import add_training, positive
 from loadtests.table import table
 
 REVIEWS = Path("online_shopping_10_cats") / "online_shopping_10_cats.zip"
@@ -92,7 +89,7 @@ def adapt(folder: Path, options: argparse.Namespace) -> tuple[Path, object]:
         "pretrain.adamw_learning_rate=5e-4",
         f"run.directory={folder / 'adaptation'}",
     ]
-    encoder = Path(_train("pretrain", recipe, overrides))
+    encoder = Path(accuracy.run_train("pretrain", recipe, overrides, home=folder / "bentoml"))
     return encoder, json.loads((encoder / "pretraining.json").read_text(encoding="utf-8"))["pretraining"]
 
 
@@ -182,32 +179,11 @@ def lines_of(points: Sequence[Point]) -> dict[str, list[tuple[int, list[float]]]
     }
 
 
-def _train(command: str, recipe: Path, overrides: Sequence[str]) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "train", command, str(recipe), *overrides],
-        cwd=ROOT,
-        env=dict(os.environ),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise accuracy.TrainingFailedError(
-            f"`python -m train {command} {recipe}` ended with status {done.returncode}."
-        )
-    return done.stdout.strip()
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks adaptation", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=ROOT.parent / "shared" / "data",
-        help="folder of the data sets; %(default)s",
-    )
+    add_training(parser)
     parser.add_argument("--minutes", type=float, default=15.0, help="of pre-training; default: %(default)g")
     parser.add_argument(
         "--labels",
@@ -215,7 +191,4 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         help=f"labelled rows; default: {', '.join(map(str, LABELS))}",
     )
-    parser.add_argument("--seeds", type=positive, default=3, help="trainings of each; default: %(default)s")
-    parser.add_argument("--results", type=Path, default=record.FOLDER, help="default: %(default)s")
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="laid over the fine-tuning")
     return parser

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from benchmarks.plot import spaced
+from benchmarks.plot import INK, STYLE, pyplot, recede, spaced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +16,6 @@ Line = Sequence[tuple[int, Sequence[float]]]
 """Labelled rows, and the accuracies that training on so many gave."""
 
 _COLORS = ("#3182bd", "#d94801", "#8c8c8c", "#31a354")
-_INK = "#333333"
 
 
 def draw(lines: Mapping[str, Line], path: Path) -> Path | None:
@@ -25,15 +23,10 @@ def draw(lines: Mapping[str, Line], path: Path) -> Path | None:
 
     Where matplotlib is missing, say what to install and return None.
     """
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        print("no plot: matplotlib is not installed; run `pip install matplotlib`.", file=sys.stderr)
+    plt = pyplot()
+    if plt is None:
         return None
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    with plt.rc_context({"font.family": "DejaVu Sans", "font.size": 10, "text.color": _INK}):
+    with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(8.2, 4.8), dpi=160)
         figure.subplots_adjust(left=0.085, right=0.74, top=0.85, bottom=0.12)
         for color, (name, line) in zip(_COLORS, lines.items(), strict=False):
@@ -74,15 +67,11 @@ def _frame(axes: Axes, lines: Mapping[str, Line]) -> None:
     axes.set_xscale("log")
     axes.set_xticks(counts, labels=[f"{count:,}" for count in counts])
     axes.minorticks_off()
-    axes.set_xlabel("labelled training rows (log scale)", color=_INK)
-    axes.set_ylabel("accuracy, %", color=_INK)
+    axes.set_xlabel("labelled training rows (log scale)", color=INK)
+    axes.set_ylabel("accuracy, %", color=INK)
     axes.tick_params(labelsize=9, color="#cccccc", labelcolor="#666666")
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color("#cccccc")
+    recede(axes)
 
 
 def _label(axes: Axes, lines: Mapping[str, Line]) -> None:

@@ -54,6 +54,15 @@ def add_contenders(found: argparse.ArgumentParser, names: Sequence[str]) -> None
     )
 
 
+def add_training(found: argparse.ArgumentParser) -> None:
+    """Add the options of benchmarks that train on public data."""
+    data = Path(__file__).resolve().parents[2] / "shared" / "data"
+    found.add_argument("--data", type=Path, default=data, help="folder of the data sets; %(default)s")
+    found.add_argument("--seeds", type=positive, default=3, help="trainings of each; default: %(default)s")
+    found.add_argument("--results", type=Path, default=record.FOLDER, help="default: %(default)s")
+    found.add_argument("overrides", nargs="*", metavar="section.key=value", help="laid over the recipes")
+
+
 def finish(found: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
     """Parse, with `QUICK` in place of the defaults where it is asked for."""
     if found.parse_args(argv).quick:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from benchmarks.contenders import INFINITY, NAIVE
@@ -25,7 +26,8 @@ _COLORS = {
     "openvino int8": "#d94801",
 }
 _OTHER_COLOR = "#31a354"
-_INK = "#333333"
+INK = "#333333"
+STYLE = {"font.family": "DejaVu Sans", "font.size": 10, "text.color": INK}
 _NUMBER_WIDTH, _NUMBER_HEIGHT = 0.018, 0.03
 """The room of a number of connections, as shares of the axes."""
 _LABEL_DISTANCE = 0.055
@@ -59,15 +61,10 @@ def _line(points: Sequence[serving.Point]) -> list[Dot]:
 
 def draw(lines: Mapping[str, Sequence[Dot]], path: Path, machine: str) -> Path | None:
     """Draw into a PNG and return its path; say what to install where matplotlib is missing."""
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        print("no plot: matplotlib is not installed; run `pip install matplotlib`.", file=sys.stderr)
+    plt = pyplot()
+    if plt is None:
         return None
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    with plt.rc_context({"font.family": "DejaVu Sans", "font.size": 10, "text.color": _INK}):
+    with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(9.5, 5.6), dpi=160)
         _frame(axes, lines)
         figure.subplots_adjust(left=0.085, right=0.80, top=0.85, bottom=0.11)
@@ -101,10 +98,28 @@ def _frame(axes: Axes, lines: Mapping[str, Sequence[Dot]]) -> None:
         axis.set_minor_formatter(_minor_label)
     axes.tick_params(which="both", labelsize=9, color="#cccccc", labelcolor="#666666")
     axes.tick_params(which="minor", labelsize=7.5, length=2)
-    axes.set_xlabel("median latency, ms (log scale)", color=_INK, labelpad=6)
-    axes.set_ylabel("requests per second (log scale)", color=_INK, labelpad=6)
+    axes.set_xlabel("median latency, ms (log scale)", color=INK, labelpad=6)
+    axes.set_ylabel("requests per second (log scale)", color=INK, labelpad=6)
     axes.grid(which="major", color="#dddddd", linewidth=0.8)
     axes.grid(which="minor", color="#f1f1f1", linewidth=0.6)
+    recede(axes)
+
+
+def pyplot() -> ModuleType | None:
+    """Return matplotlib's pyplot, drawing into files; where it is missing, say what to install."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        print("no plot: matplotlib is not installed; run `pip install matplotlib`.", file=sys.stderr)
+        return None
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def recede(axes: Axes) -> None:
+    """Keep the frame behind what it holds: two pale sides, the grid below the lines."""
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -39,6 +39,7 @@ class Task:
     """What a process of its own measures."""
 
     loop: str
+    shape: str
     precision: str
     batch_tokens: int
     threads: int
@@ -113,11 +114,13 @@ def main(argv: Sequence[str]) -> int:
         found = {"ceiling": ceiling.run_round(number, chosen)[_ceiling(chosen.precision)].tflops}
         rates = {}
         for loop in rotated(list(LOOPS), number):
-            task = Task(loop, chosen.precision, chosen.batch_tokens, chosen.threads, chosen.seconds)
+            task = Task(
+                loop, chosen.shape, chosen.precision, chosen.batch_tokens, chosen.threads, chosen.seconds
+            )
             rates[loop] = isolated(measure, task)
             print(f"round {number + 1}: {loop}", file=sys.stderr, flush=True)
         rounds.append((found["ceiling"], rates))
-    print(f"{host}\nBERT-{SHAPE}, {chosen.batch_tokens:,} tokens a step, {chosen.threads} threads\n")
+    print(f"{host}\nBERT-{chosen.shape}, {chosen.batch_tokens:,} tokens a step, {chosen.threads} threads\n")
     print(table(HEADER, rows(rounds)))
     print(f"\nceiling: {Spread.of(top for top, _ in rounds).cell(3)} TFLOP/s")
     content: dict[str, object] = {
@@ -149,7 +152,7 @@ def measure(task: Task) -> Rate:
         vocab_size=VOCABULARY,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
-        **{name: value for name, value in SHAPES[SHAPE].items() if name != "initializer_range"},
+        **{name: value for name, value in SHAPES[task.shape].items() if name != "initializer_range"},
     )
     generator = np.random.default_rng(0)
     ids = generator.integers(5, VOCABULARY, _TOKENS).astype(np.uint16)

@@ -94,6 +94,20 @@ def check_origin(recorded: Origin, origin: Origin, where: Path) -> None:
         raise RecipeError(f"{where} cannot be resumed: {changes}; undo that, or start over without --resume.")
 
 
+def is_done(report: Path, origin: Origin) -> bool:
+    """Tell by its report whether a training is finished; where it is that of another training, refuse.
+
+    Raises
+    ------
+    RecipeError
+        The model was trained with other settings or data: resuming would replace it by something else.
+    """
+    if not report.is_file():
+        return False
+    check_origin(json.loads(report.read_text(encoding="utf-8"))["origin"], origin, report.parent)
+    return True
+
+
 def seal(checkpoint: Path) -> None:
     """Record that a checkpoint was written to its end."""
     write_json(checkpoint / SEAL, digest_files(checkpoint))

@@ -8,10 +8,11 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from runtime.backends import BACKENDS, check_precision
 from runtime.errors import BackendError, RecipeError, nearest
@@ -51,6 +52,11 @@ def entries_of(table: Mapping[str, object], kind: str, names: tuple[str, ...]) -
     return names
 
 
+Encoding = Annotated[Text, AfterValidator(text_encoding)]
+Normalizers = Annotated[tuple[Text, ...], AfterValidator(partial(entries_of, NORMALIZERS, "normalizer"))]
+Cleaners = Annotated[tuple[Text, ...], AfterValidator(partial(entries_of, CLEANERS, "cleaner"))]
+
+
 class Section(BaseModel):
     """A table of the recipe: immutable, strict about types, closed to unknown keys."""
 
@@ -70,24 +76,14 @@ class DataSection(Section):
     label: Text = Field("label", description="column with the label")
     text_pair: Text | None = Field(None, description="column with the second text of a pair")
     columns: tuple[Text, ...] | None = Field(None, description="column names of files without a header")
-    encoding: Text = Field("utf-8", description="character encoding of csv, tsv, txt and jsonl files")
+    encoding: Encoding = Field("utf-8", description="character encoding of csv, tsv, txt and jsonl files")
     dev_fraction: float = Field(
         0.1, gt=0, lt=1, description="share of train, of each label, that is dev when dev is unset"
     )
-    normalizers: tuple[Text, ...] = Field(
+    normalizers: Normalizers = Field(
         ("fold_fullwidth",),
         description=f"steps applied to every text, in training and in serving: {', '.join(NORMALIZERS)}",
     )
-
-    @field_validator("encoding")
-    @classmethod
-    def _encoding_exists(cls, value: str) -> str:
-        return text_encoding(value)
-
-    @field_validator("normalizers")
-    @classmethod
-    def _normalizers_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return entries_of(NORMALIZERS, "normalizer", value)
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
@@ -163,12 +159,12 @@ class CorpusSection(Section):
         (), description="files, written alike, whose texts must not be learned: test sets, for example"
     )
     licences: tuple[Text, ...] = Field((), description="whose texts, on what terms: lines of the model card")
-    encoding: Text = Field("utf-8", description="character encoding of the files")
-    cleaners: tuple[Text, ...] = Field(
+    encoding: Encoding = Field("utf-8", description="character encoding of the files")
+    cleaners: Cleaners = Field(
         ("markup", "boilerplate", "foreign"),
         description="steps that drop what is no prose, in this order; each counts what it dropped",
     )
-    normalizers: tuple[Text, ...] = Field(
+    normalizers: Normalizers = Field(
         ("fold_fullwidth",), description="steps applied to every text; those of data.normalizers"
     )
     near_duplicates: float = Field(
@@ -184,21 +180,6 @@ class CorpusSection(Section):
         if not value:
             raise ValueError('name at least one, like ["texts.txt"]')
         return value
-
-    @field_validator("encoding")
-    @classmethod
-    def _encoding_exists(cls, value: str) -> str:
-        return text_encoding(value)
-
-    @field_validator("cleaners")
-    @classmethod
-    def _cleaners_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return entries_of(CLEANERS, "cleaner", value)
-
-    @field_validator("normalizers")
-    @classmethod
-    def _normalizers_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return entries_of(NORMALIZERS, "normalizer", value)
 
 
 class VocabSection(Section):

@@ -57,7 +57,11 @@ def run(recipe: Recipe) -> Path:
 def _finetune(recipe: Recipe, directory: RunDirectory, config: BertConfig, splits: Splits) -> Path:
     origin = checkpoint.origin_of(recipe, describe_files([*splits.train, *splits.dev]))
     last = _last_checkpoint(recipe, directory.checkpoints, origin)
-    if recipe.finetune.resume and last is None and _is_done(directory.model, origin):
+    if (
+        recipe.finetune.resume
+        and last is None
+        and checkpoint.is_done(directory.model / TRAINING_NAME, origin)
+    ):
         logger.info("%s is finished, there is nothing to resume", directory.model)
         return directory.model
     if last is None:
@@ -77,21 +81,6 @@ def _finetune(recipe: Recipe, directory: RunDirectory, config: BertConfig, split
         finish(staging, _manifest(recipe, splits.labels), splits.dev)
     shutil.rmtree(directory.checkpoints)
     return directory.model
-
-
-def _is_done(model: Path, origin: checkpoint.Origin) -> bool:
-    """Tell whether there is a finished model; where it is that of another training, refuse.
-
-    Raises
-    ------
-    RecipeError
-        The model was trained with other settings or rows: resuming would replace it by something else.
-    """
-    path = model / TRAINING_NAME
-    if not path.is_file():
-        return False
-    checkpoint.check_origin(json.loads(path.read_text(encoding="utf-8"))["origin"], origin, model)
-    return True
 
 
 def _last_checkpoint(recipe: Recipe, folder: Path, origin: checkpoint.Origin) -> Path | None:

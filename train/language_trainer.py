@@ -34,6 +34,7 @@ from train.trainer import SealingTrainer
 logger = logging.getLogger(__name__)
 
 _DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
+_HELD_OUT = "held_out_"
 _REPORTS = 50
 """Log entries of a whole training."""
 
@@ -96,14 +97,19 @@ class LanguageTrainer(SealingTrainer):
                 f"{self.args.device} has too little memory for a step; lower pretrain.batch_tokens."
             ) from error
         self._check_finite()
+        history = [entry for entry in self.state.log_history if "tokens" in entry]
         return {
             "precision": "bf16" if self.dtype is torch.bfloat16 else "fp32",
             "device": str(self.args.device),
             "parameters": self._model.num_parameters(),
             "steps": self.state.global_step,
             "seconds": round(self.schedule.spent, 1),
-            "held_out": self.figures(),
-            "history": [entry for entry in self.state.log_history if "tokens" in entry],
+            "held_out": {
+                name.removeprefix(_HELD_OUT): value
+                for name, value in history[-1].items()  # there was a checkpoint at the end
+                if name.startswith(_HELD_OUT)
+            },
+            "history": history,
         }
 
     def figures(self) -> dict[str, float]:
@@ -113,7 +119,8 @@ class LanguageTrainer(SealingTrainer):
 
     def meter(self) -> dict[str, float]:
         """Return loss and masked accuracy of the steps since the last call, and tokens per second."""
-        return self._meter.read()
+        seen, self._meter = self._meter.read(), _Meter()
+        return seen
 
     @override
     def compute_loss(
@@ -158,14 +165,12 @@ class _Meter:
 
     def read(self) -> dict[str, float]:
         seconds = max(1e-9, time.monotonic() - self._started)
-        found = {
+        return {
             "loss": float(self._loss) / max(1, self._guesses),
             "masked_accuracy": float(self._hits) / max(1, self._guesses),
             "tokens_per_second": self._tokens / seconds,
             "tokens": float(self._tokens),
         }
-        self.__init__()  # type: ignore[misc]
-        return found
 
 
 class _Report(TrainerCallback):
@@ -205,7 +210,7 @@ class _Report(TrainerCallback):
             "tokens": self._tokens,
             "seconds": round(self._trainer.schedule.spent, 1),
             **{name: round(seen[name], 4) for name in ("loss", "masked_accuracy", "tokens_per_second")},
-            **{f"held_out_{name}": value for name, value in held_out.items()},
+            **{f"{_HELD_OUT}{name}": value for name, value in held_out.items()},
         }
         state.log_history.append(entry)
         logger.info("%s", _line(entry, done))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import DataError, RecipeError
+from runtime.manifest import file_digest
 from runtime.normalize import normalize
 from train import checkpoint
 from train.artifact import now, versions
@@ -20,7 +21,7 @@ from train.config import PretrainSection, Recipe
 from train.data.corpus import corpus_files, load_corpus
 from train.data.masking import MaskedBatch, MaskedBatches, SpecialIds, held_out_batches
 from train.data.tokens import TokenStream, tokenize
-from train.pretrained import SCRATCH, build_language_model, read_config, read_tokenizer
+from train.pretrained import SCRATCH, build_language_model, read_config, read_tokenizer, scratch_tokenizer
 from train.recipe import expanded
 from train.report.card import encoder_card
 from train.run import RunDirectory, staged, write_json
@@ -36,7 +37,6 @@ HELD_OUT_ROW = 128
 """Tokens of a row of held-out text: about what a text to classify has."""
 
 _COUNTS = "corpus.json"
-_ORIGIN = "origin.json"
 _VOCABULARY = "the vocabulary"
 """Name of a setting that stands in no recipe, in the origin of a run."""
 
@@ -71,10 +71,14 @@ def _pretrain(
 ) -> Path:
     origin = _origin(recipe, tokenizer)
     last = checkpoint.newest_intact(directory.pretraining, origin) if recipe.pretrain.resume else None
-    if recipe.pretrain.resume and last is None and _is_done(directory.encoder, origin):
+    if (
+        recipe.pretrain.resume
+        and last is None
+        and checkpoint.is_done(directory.encoder / PRETRAINING_NAME, origin)
+    ):
         logger.info("%s is finished, there is nothing to resume", directory.encoder)
         return directory.encoder
-    learned, held_out, counts = _streams(recipe, directory.tokens, tokenizer)
+    learned, held_out, counts = _streams(recipe, directory.tokens, tokenizer, origin)
     if last is None:
         checkpoint.start_over(directory.pretraining, origin)
     else:
@@ -104,10 +108,7 @@ def _check_vocabulary(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Non
     default = type(recipe.scratch)().vocabulary
     if recipe.pretrain.base_model == SCRATCH or recipe.scratch.vocabulary == default:
         return
-    scratch = recipe.model_copy(
-        update={"pretrain": recipe.pretrain.model_copy(update={"base_model": SCRATCH})}
-    )
-    wanted = read_tokenizer(scratch, read_config(scratch, "pretrain"), "pretrain")
+    wanted = scratch_tokenizer(recipe)
     if wanted.get_vocab() != tokenizer.get_vocab():
         raise RecipeError(
             f"pretrain.base_model={recipe.pretrain.base_model!r} has a vocabulary of {len(tokenizer)} "
@@ -119,36 +120,19 @@ def _check_vocabulary(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Non
 def _origin(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> checkpoint.Origin:
     """Return what decides the result, the corpus and the vocabulary by their contents."""
     corpus = recipe.unlabelled()
-    digests = [_digest(path) for path in corpus_files(corpus)]
+    digests = [file_digest(path) for path in corpus_files(corpus)]
     settings = checkpoint.decisive_settings(recipe, {"corpus", "pretrain", "scratch"}, digests)
     entries = json.dumps(sorted(tokenizer.get_vocab().items()))
     return {**settings, _VOCABULARY: hashlib.sha256(entries.encode()).hexdigest()}
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _is_done(encoder: Path, origin: checkpoint.Origin) -> bool:
-    path = encoder / PRETRAINING_NAME
-    if not path.is_file():
-        return False
-    checkpoint.check_origin(json.loads(path.read_text(encoding="utf-8"))["origin"], origin, encoder)
-    return True
-
-
 def _streams(
-    recipe: Recipe, folder: Path, tokenizer: PreTrainedTokenizerBase
+    recipe: Recipe, folder: Path, tokenizer: PreTrainedTokenizerBase, origin: checkpoint.Origin
 ) -> tuple[TokenStream, TokenStream, dict[str, int]]:
     """Return corpus and held-out text as tokens, from the run directory where they were made before."""
-    key = {
-        name: value
-        for name, value in _origin(recipe, tokenizer).items()
-        if not name.startswith(("pretrain.", "scratch."))
-    }
-    origin = folder / _ORIGIN
-    if not (origin.is_file() and json.loads(origin.read_text(encoding="utf-8")) == key):
+    key = {name: value for name, value in origin.items() if not name.startswith(("pretrain.", "scratch."))}
+    made_from = folder / checkpoint.ORIGIN
+    if not (made_from.is_file() and json.loads(made_from.read_text(encoding="utf-8")) == key):
         _tokenize(recipe, folder, tokenizer, key)
     counts = json.loads((folder / _COUNTS).read_text(encoding="utf-8"))
     return TokenStream.load(folder / "learned"), TokenStream.load(folder / "held_out"), counts
@@ -165,19 +149,19 @@ def _tokenize(
         The vocabulary does not cover it.
     """
     started = time.monotonic()
-    corpus = load_corpus(recipe.unlabelled())
+    section = recipe.unlabelled()
+    corpus = load_corpus(section)
+    check_coverage(tokenizer, corpus.learned, ", ".join(section.files))
     with staged(folder) as staging:
-        shares = {}
         for name, documents in (("learned", corpus.learned), ("held_out", corpus.held_out)):
             stream = _stream_of(recipe, documents, tokenizer)
-            shares[name] = stream.share_of(_id_of(tokenizer, "unk_token"))
+            unknown = stream.share_of(_id_of(tokenizer, "unk_token"))
             (staging / name).mkdir()
             stream.save(staging / name)
-            logger.info("%s: %s tokens, %.3f %% unknown", name, f"{len(stream):,}", 100 * shares[name])
-        check_coverage(tokenizer, corpus.learned, _name_of_vocabulary(recipe))
+            logger.info("%s: %s tokens, %.3f %% unknown", name, f"{len(stream):,}", 100 * unknown)
         counts = {**corpus.counts, "seconds": round(time.monotonic() - started)}
         write_json(staging / _COUNTS, counts)
-        write_json(staging / _ORIGIN, key)
+        write_json(staging / checkpoint.ORIGIN, key)
 
 
 def _stream_of(
@@ -189,12 +173,6 @@ def _stream_of(
     backend.no_truncation()
     backend.no_padding()
     return tokenize(normalized, backend, _id_of(tokenizer, "sep_token"))
-
-
-def _name_of_vocabulary(recipe: Recipe) -> str:
-    if recipe.pretrain.base_model == SCRATCH:
-        return f"scratch.vocabulary={recipe.scratch.vocabulary!r}"
-    return f"pretrain.base_model={recipe.pretrain.base_model!r}"
 
 
 def _train(

@@ -82,7 +82,7 @@ def read_tokenizer(
     """
     base, setting = getattr(recipe, section).base_model, f"{section}.base_model"
     if base == SCRATCH:
-        return _scratch_tokenizer(recipe)
+        return scratch_tokenizer(recipe)
     tokenizer = _tokenizer_of(setting, base)
     # Where the vocabulary file is missing, transformers makes a tokenizer of special tokens alone.
     if not config.vocab_size / 2 <= len(tokenizer) <= config.vocab_size:
@@ -164,7 +164,14 @@ def _check_found(setting: str, base: str, found: dict[str, Iterable[Any]], new: 
         )
 
 
-def _scratch_tokenizer(recipe: Recipe) -> PreTrainedTokenizerBase:
+def scratch_tokenizer(recipe: Recipe) -> PreTrainedTokenizerBase:
+    """Return the tokenizer that `scratch.vocabulary` names.
+
+    Raises
+    ------
+    RecipeError
+        It does not exist or cannot be read.
+    """
     from train.data.vocabulary import build_tokenizer, gb2312_vocabulary
 
     wanted = recipe.scratch.vocabulary
@@ -195,7 +202,7 @@ def _scratch_config(recipe: Recipe, positions: int) -> BertConfig:
 
     shape = recipe.scratch
     return BertConfig(
-        vocab_size=len(_scratch_tokenizer(recipe)),
+        vocab_size=len(scratch_tokenizer(recipe)),
         hidden_size=shape.hidden_size,
         num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads,

@@ -93,12 +93,12 @@ class ClassifierTrainer(SealingTrainer):
         ) -> Tensor:
             return loss(outputs["logits"], labels, num_items_in_batch)
 
+        self._loss_of_outputs = loss_of_outputs
         # On a CPU autocast is the slower way to bf16.
         self._copies = arguments.bf16 and arguments.device.type == "cpu"
         if self._copies:
             arguments.bf16 = False
             prepare(model, arguments.device)
-        self._loss = loss
         super().__init__(
             model=model,
             args=arguments,
@@ -125,7 +125,7 @@ class ClassifierTrainer(SealingTrainer):
         arguments = (inputs[name] for name in ("input_ids", "token_type_ids", "attention_mask"))
         logits = compute(Classify(cast("PreTrainedModel", self.model)), torch.bfloat16, *arguments)
         rows = torch.as_tensor(len(labels) if num_items_in_batch is None else num_items_in_batch)
-        loss = self._loss(logits, labels, rows)
+        loss = self._loss_of_outputs({"logits": logits}, labels, rows)
         return (loss, {"logits": logits.float()}) if return_outputs else loss
 
 

@@ -75,7 +75,6 @@ def test_every_base_is_trained_on_the_same_rows_and_stands_in_table_plot_and_jso
         return subprocess.CompletedProcess(command, 0, stdout=f"{metrics}\n")
 
     stand_in = SimpleNamespace(run=run, PIPE=subprocess.PIPE)
-    monkeypatch.setattr(adaptation, "subprocess", stand_in)
     monkeypatch.setattr(accuracy, "subprocess", stand_in)
     options = ["--data", str(data), "--results", str(tmp_path / "results"), "--seeds", "2"]
     assert adaptation.main([*options, "--labels", "10", "--labels", "20"]) == 0
@@ -110,7 +109,7 @@ def test_a_failed_training_ends_with_status_2(
 ) -> None:
     failed = subprocess.CompletedProcess([], 1, stdout="")
     monkeypatch.setattr(
-        adaptation, "subprocess", SimpleNamespace(run=lambda *_, **__: failed, PIPE=subprocess.PIPE)
+        accuracy, "subprocess", SimpleNamespace(run=lambda *_, **__: failed, PIPE=subprocess.PIPE)
     )
     assert adaptation.main(["--data", str(data)]) == 2
     assert "ended with status 1" in capsys.readouterr().err

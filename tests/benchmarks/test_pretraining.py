@@ -40,7 +40,7 @@ def test_loops_train_alike(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         model = BertForMaskedLM(shape)
         batches = MaskedBatches(stream, special, PretrainSection(batch_tokens=256, max_length=64, seed=1))
-        step = loop(model, batches, Task("x", "fp32", 256, 1, 0.0))
+        step = loop(model, batches, Task("x", "mini", "fp32", 256, 1, 0.0))
         assert [step(index) for index in range(2)] == [
             batches[index]["input_ids"].numel() for index in (0, 1)
         ]
@@ -80,7 +80,7 @@ def test_the_table_and_the_json_hold_every_loop(
 
 def test_a_rate_is_measured() -> None:
     threads = torch.get_num_threads()
-    rate = pretraining.measure(Task("pretrain", "fp32", 512, 1, 0.01))
+    rate = pretraining.measure(Task("pretrain", "mini", "fp32", 512, 1, 0.01))
     torch.set_num_threads(threads)
     assert rate.tokens_per_second > 0
     assert rate.tflops == pytest.approx(rate.tokens_per_second * 35e6 / 1e12, rel=0.2)

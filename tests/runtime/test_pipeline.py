@@ -136,12 +136,22 @@ def test_a_tokenizer_that_hangs_is_noticed(engine: Engine) -> None:
     object.__setattr__(work, "encode", lambda texts: release.wait(PATIENCE) and texts)
     pipeline: Pipeline[str, str, str] = Pipeline(work, lambda _: None, lambda: None)
     pipeline.put(Request(["a"], time.monotonic() + PATIENCE))
-    while pipeline.is_alive():
-        pass
-    release.set()
-    while not pipeline.is_alive():
-        pass
-    pipeline.close(PATIENCE)
+    try:
+        assert _becomes(pipeline, alive=False)
+        release.set()
+        assert _becomes(pipeline, alive=True)
+    finally:
+        release.set()
+        pipeline.close(PATIENCE)
+
+
+def _becomes(pipeline: Pipeline[str, str, str], *, alive: bool) -> bool:
+    """Wait, no longer than patience allows, until the pipeline is what it should be."""
+    end = time.monotonic() + PATIENCE
+    while pipeline.is_alive() is not alive:
+        if time.monotonic() > end:
+            return False
+    return True
 
 
 def test_a_panic_of_the_tokenizer_fails_the_guilty_text_alone(engine: Engine, desk: Desk) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import hashlib
 import logging
@@ -16,12 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from charset_normalizer import from_bytes
-
 from runtime.errors import DataError, RecipeError, nearest
 from train.config import CorpusSection, DataSection
 from train.data.dedup import normalised, originals
-from train.data.encodings import with_byte_order_mark
+from train.data.encodings import likely_encoding, with_byte_order_mark
 from train.data.prose import CLEANERS, Document, fence_after
 from train.recipe import expanded, nearest_path
 
@@ -40,7 +37,6 @@ _LONGEST_CODE = 500
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd]")
 _MOST_UNPRINTABLE = 0.01
 _LOOKED_AT = 1 << 16
-_CHINESE = {"gb2312", "gbk", "hz"}
 
 logger = logging.getLogger(__name__)
 
@@ -219,12 +215,8 @@ def _undecodable(path: Path, encoding: str) -> DataError:
     try:
         content.decode(encoding)
     except UnicodeDecodeError as error:
-        best = from_bytes(content[:_LOOKED_AT]).best()
-        other = codecs.lookup(best.encoding).name if best else encoding
-        other = "gb18030" if other in _CHINESE else other
-        remedy = (
-            f'set corpus.encoding="{other}", or save it' if other not in (encoding, "ascii") else "save it"
-        )
+        other = likely_encoding(content, encoding)
+        remedy = f'set corpus.encoding="{other}", or save it' if other else "save it"
         line = content.count(b"\n", 0, error.start) + 1
         return DataError(
             f"{path} line {line} is not {encoding}: byte 0x{content[error.start]:02x} "
@@ -244,10 +236,9 @@ def _column_documents(path: Path, column: str, encoding: str, setting: str) -> I
     except DataError as error:
         raise DataError(str(error).replace("data.", "corpus.")) from error
     name = _column_name(path, column, table.columns, setting)
-    if path.suffix.lower() in (".csv", ".tsv", ".txt"):
+    if name not in table.columns:  # the first row is no header
         columns = tuple(f"column {number + 1}" for number in range(len(table.columns)))
-        section = section.model_copy(update={"columns": columns if name not in table.columns else None})
-        table = read(path, section)
+        table = read(path, section.model_copy(update={"columns": columns}))
     for record in table.records:
         value = record.values.get(name)
         lines = "" if value is None or value != value else str(value)  # noqa: PLR0124 - a gap in a table is NaN

@@ -44,11 +44,17 @@ def _rows(path: Path, text: str) -> int:
     return text.count("\n") + 1
 
 
-def _remedy(content: bytes, encoding: str) -> str:
+def likely_encoding(content: bytes, encoding: str) -> str | None:
+    """Return the encoding that content which is not of `encoding` seems to have, None where nothing does."""
     guess = from_bytes(content[:_LOOKED_AT_BYTES]).best()
     name = codecs.lookup(guess.encoding).name if guess else None
     if name in _CHINESE:
         name = "gb18030"
-    if name is None or name in (encoding, "ascii"):
+    return None if name in (encoding, "ascii") else name
+
+
+def _remedy(content: bytes, encoding: str) -> str:
+    name = likely_encoding(content, encoding)
+    if name is None:
         return "save the file as UTF-8."
     return f'set data.encoding="{name}", or save the file as UTF-8.'

@@ -25,7 +25,7 @@ def test_the_client_is_gone_when_the_connection_says_so() -> None:
         RECEIVE.set(receive)
         gone = asyncio.Event()
         watch = Watch(asyncio.get_running_loop(), gone.set)
-        await asyncio.wait_for(gone.wait(), 20)
+        assert await asyncio.wait_for(gone.wait(), 20)
         watch.end()
 
     asyncio.run(test())
@@ -60,5 +60,6 @@ def test_watching_ends_with_the_answer() -> None:
 def test_without_a_connection_there_is_nothing_to_watch() -> None:
     async def test() -> None:
         Watch(asyncio.get_running_loop(), lambda: pytest.fail("nobody left")).end()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(test())
