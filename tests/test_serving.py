@@ -297,9 +297,10 @@ def test_a_hung_engine_is_answered_503_and_fails_livez(tiny_model_store: Path, f
 def test_a_client_that_leaves_is_not_computed(tiny_model_store: Path, folder: Path) -> None:
     for server in serve_stand_in(folder, tiny_model_store, {}):
         with ThreadPoolExecutor(2) as pool, lying(folder / "hold"):
-            first = pool.submit(classify, server, "first")
-            wait_until(lambda url=server: in_flight(url) == 1)  # type: ignore[misc]
             (folder / "batches").unlink(missing_ok=True)
+            first = pool.submit(classify, server, "first")
+            wait_until((folder / "batches").is_file)
+            (folder / "batches").unlink()
             with httpx.Client(timeout=0.5) as client, pytest.raises(httpx.ReadTimeout):
                 client.post(f"{server.url}/classify", json={"texts": ["left"] * 5})
             wait_until(lambda url=server: in_flight(url) == 1)  # type: ignore[misc]

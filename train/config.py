@@ -5,93 +5,19 @@
 
 from __future__ import annotations
 
-import codecs
 import re
-from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from runtime.backends import BACKENDS, check_precision
-from runtime.errors import BackendError, RecipeError, nearest
+from runtime.errors import BackendError, RecipeError
 from runtime.manifest import MOST_TOKENS, Precision
-from runtime.normalize import NORMALIZERS
-from train.data.prose import CLEANERS
-
-Split = Literal["train", "dev", "test"]
-Text = Annotated[str, Field(min_length=1)]
-
-_MOST = 2**31 - 1
-"""What the libraries beneath can count."""
+from train.data.sections import CorpusSection, DataSection
+from train.section import MOST, Section, Text
 
 _TAG_PART = re.compile(r"[a-z0-9]([-._a-z0-9]{0,61}[a-z0-9])?")
-
-
-def text_encoding(name: str) -> str:
-    """Return the canonical name of a character encoding; refuse what is none."""
-    try:
-        b"a".decode(name, errors="replace")  # refuses codecs of something else than text, like base64
-        return codecs.lookup(name).name
-    except (LookupError, UnicodeError):
-        raise ValueError("not a text encoding; common ones are utf-8, gb18030, big5 and utf-16") from None
-
-
-def entries_of(table: Mapping[str, object], kind: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names if all of them stand in the table.
-
-    Raises
-    ------
-    ValueError
-        One does not; the message names the nearest that does.
-    """
-    for name in names:
-        if name not in table:
-            raise ValueError(f"{name!r} is not a {kind}; {nearest(name, table)}")
-    return names
-
-
-Encoding = Annotated[Text, AfterValidator(text_encoding)]
-Normalizers = Annotated[tuple[Text, ...], AfterValidator(partial(entries_of, NORMALIZERS, "normalizer"))]
-Cleaners = Annotated[tuple[Text, ...], AfterValidator(partial(entries_of, CLEANERS, "cleaner"))]
-
-
-class Section(BaseModel):
-    """A table of the recipe: immutable, strict about types, closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class DataSection(Section):
-    """Where the rows are and which columns matter."""
-
-    train: Text = Field(
-        description="training rows: csv, tsv, txt, jsonl or parquet file, a folder of them, a dataset of the "
-        "Hugging Face hub (owner/name or owner/name/configuration, :split may follow), or sample:train"
-    )
-    dev: Text | None = Field(None, description="rows that choose the best epoch; unset: a part of train")
-    test: Text | None = Field(None, description="rows that only evaluate sees; unset: evaluate uses dev")
-    text: Text = Field("text", description="column with the text")
-    label: Text = Field("label", description="column with the label")
-    text_pair: Text | None = Field(None, description="column with the second text of a pair")
-    columns: tuple[Text, ...] | None = Field(None, description="column names of files without a header")
-    encoding: Encoding = Field("utf-8", description="character encoding of csv, tsv, txt and jsonl files")
-    dev_fraction: float = Field(
-        0.1, gt=0, lt=1, description="share of train, of each label, that is dev when dev is unset"
-    )
-    normalizers: Normalizers = Field(
-        ("fold_fullwidth",),
-        description=f"steps applied to every text, in training and in serving: {', '.join(NORMALIZERS)}",
-    )
-
-    @model_validator(mode="after")
-    def _columns_differ(self) -> Self:
-        if len({self.text, self.label, self.text_pair}) < 3:
-            raise ValueError("text, label and text_pair must name different columns")
-        if self.columns and len(set(self.columns)) < len(self.columns):
-            raise ValueError("columns names a column twice")
-        return self
 
 
 class FinetuneSection(Section):
@@ -102,9 +28,9 @@ class FinetuneSection(Section):
         description='BERT to start from: "bert-mini-chinese" (included), hub id, local folder, or "scratch" '
         "for random weights",
     )
-    epochs: int = Field(3, ge=1, le=_MOST, description="most passes over the training rows")
-    batch_size: int = Field(32, ge=1, le=_MOST, description="rows of one forward pass")
-    gradient_accumulation: int = Field(1, ge=1, le=_MOST, description="forward passes of one optimizer step")
+    epochs: int = Field(3, ge=1, le=MOST, description="most passes over the training rows")
+    batch_size: int = Field(32, ge=1, le=MOST, description="rows of one forward pass")
+    gradient_accumulation: int = Field(1, ge=1, le=MOST, description="forward passes of one optimizer step")
     learning_rate: float = Field(2e-5, gt=0, description="peak of the linear schedule")
     warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises")
     weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay, except on biases and LayerNorm")
@@ -116,7 +42,7 @@ class FinetuneSection(Section):
         "auto", description="auto: bf16 where the GPU or CPU computes in it, else fp32; weights stay fp32"
     )
     early_stopping_patience: int = Field(
-        2, ge=1, le=_MOST, description="epochs without a better metric before the end"
+        2, ge=1, le=MOST, description="epochs without a better metric before the end"
     )
     metric: Literal["macro_f1", "accuracy"] = Field(
         "macro_f1", description="dev metric that chooses the epoch"
@@ -147,46 +73,11 @@ class ScratchSection(Section):
         return self
 
 
-class CorpusSection(Section):
-    """Unlabelled text to learn a language from."""
-
-    files: tuple[Text, ...] = Field(
-        description="files or folders: txt (a paragraph per line, blank lines between documents) or md, "
-        "plain or packed as xz or gz; FILE#COLUMN takes a column, by name or number from 1, of csv, tsv, "
-        "jsonl or parquet, a document per row"
-    )
-    exclude: tuple[Text, ...] = Field(
-        (), description="files, written alike, whose texts must not be learned: test sets, for example"
-    )
-    licences: tuple[Text, ...] = Field((), description="whose texts, on what terms: lines of the model card")
-    encoding: Encoding = Field("utf-8", description="character encoding of the files")
-    cleaners: Cleaners = Field(
-        ("markup", "boilerplate", "foreign"),
-        description="steps that drop what is no prose, in this order; each counts what it dropped",
-    )
-    normalizers: Normalizers = Field(
-        ("fold_fullwidth",), description="steps applied to every text; those of data.normalizers"
-    )
-    near_duplicates: float = Field(
-        0.8, ge=0, le=1, description="paragraphs of this Jaccard similarity or more count as one; 0: keep all"
-    )
-    held_out: float = Field(
-        0.005, gt=0, lt=1, description="share of the documents that is only evaluated on, never learned"
-    )
-
-    @field_validator("files")
-    @classmethod
-    def _files_are_named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value:
-            raise ValueError('name at least one, like ["texts.txt"]')
-        return value
-
-
 class VocabSection(Section):
     """The vocabulary that is learned from the corpus."""
 
-    size: int = Field(8000, ge=100, le=_MOST, description="most entries, special ones included")
-    min_frequency: int = Field(2, ge=1, le=_MOST, description="rarer pieces are left out")
+    size: int = Field(8000, ge=100, le=MOST, description="most entries, special ones included")
+    min_frequency: int = Field(2, ge=1, le=MOST, description="rarer pieces are left out")
 
 
 class PretrainSection(Section):
@@ -206,7 +97,7 @@ class PretrainSection(Section):
         le=MOST_TOKENS,
         description="most tokens of a row; batches have rows of this, 1/2, 1/4, 1/8",
     )
-    batch_tokens: int = Field(4096, ge=8, le=_MOST, description="tokens of one optimizer step")
+    batch_tokens: int = Field(4096, ge=8, le=MOST, description="tokens of one optimizer step")
     optimizer: Literal["muon", "adamw"] = Field(
         "muon", description="muon: Muon for the encoder's matrices, AdamW for the rest; adamw for everything"
     )
@@ -239,7 +130,7 @@ class EvaluateSection(Section):
     """What is measured."""
 
     split: Literal["test", "dev"] = Field("test", description="rows to measure on; without a test file, dev")
-    batch_size: int = Field(256, ge=1, le=_MOST, description="texts handed to the classifier at once")
+    batch_size: int = Field(256, ge=1, le=MOST, description="texts handed to the classifier at once")
 
 
 class ExportSection(Section):

@@ -14,7 +14,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from runtime.errors import RecipeError, UsageError, nearest
-from train.config import Recipe, Text
+from train.config import Recipe
+from train.section import Text
 
 Tables = dict[str, Any]
 

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks import datasets, floor
 from benchmarks.datasets import DATASETS, DatasetError, Splits
-from train.config import DataSection
 from train.data.formats import read_jsonl
+from train.data.sections import DataSection
 
 
 def write_chnsenticorp(folder: Path) -> None:

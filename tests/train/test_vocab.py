@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from runtime.errors import DataError, RecipeError
-from train.config import CorpusSection, Recipe, RunSection, VocabSection
+from train.config import Recipe, RunSection, VocabSection
 from train.data.sample import reviews
+from train.data.sections import CorpusSection
 from train.data.vocabulary import SPECIAL_TOKENS, build_tokenizer, gb2312_hanzi
 from train.recipe import read_recipe
 from train.vocab import LEVEL_1_HANZI, check_coverage, learn, run, unknown_share

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import IO
 
 from runtime.errors import DataError, RecipeError, nearest
-from train.config import CorpusSection, DataSection
 from train.data.dedup import normalised, originals
 from train.data.encodings import likely_encoding, with_byte_order_mark
 from train.data.prose import CLEANERS, Document, fence_after
+from train.data.sections import CorpusSection, DataSection
 from train.recipe import expanded, nearest_path
 
 __all__ = ["Corpus", "Document", "corpus_files", "load_corpus", "read_documents"]

@@ -21,8 +21,8 @@ from typing import Protocol
 import datasets
 
 from runtime.errors import DataError, RecipeError
-from train.config import DataSection
 from train.data.encodings import encoding_error, with_byte_order_mark
+from train.data.sections import DataSection
 from train.data.sources import HubDataset, place
 
 _LONGEST_FIELD = 2**31 - 1

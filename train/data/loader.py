@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from train.config import Recipe, Split
+from train.config import Recipe
 from train.data.labels import check_known, label_names
 from train.data.rows import Row, read_rows
 from train.data.split import stratified_split
+from train.section import Split
 
 
 @dataclass(frozen=True, slots=True)

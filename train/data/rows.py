@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, TypedDict
 from runtime.errors import DataError, RecipeError, nearest
 from runtime.manifest import file_digest
 from runtime.tokenizer import TextInput
-from train.config import DataSection, Split
+from train.data.sections import DataSection
 from train.data.sources import HubDataset, Sample, find_source, place
 from train.recipe import encodable
+from train.section import Split
 
 if TYPE_CHECKING:
     from train.data.formats import Record, Table

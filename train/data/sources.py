@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.errors import RecipeError, nearest
-from train.config import DataSection, Split
+from train.data.sections import DataSection
 from train.recipe import expanded, nearest_path
+from train.section import Split
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".json", ".parquet")
 SAMPLE = "sample:"

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import DataError, RecipeError
-from train.config import CorpusSection
 from train.data.corpus import Corpus, Document, load_corpus, read_documents
+from train.data.sections import CorpusSection
 
 SENTENCES = tuple(
     f"{who}{when}{what}。"

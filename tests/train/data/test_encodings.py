@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import DataError
-from train.config import DataSection
 from train.data.rows import read_rows
+from train.data.sections import DataSection
 
 CHINESE = "房间很干净，服务也好。下次还会再来。"
 JAPANESE = "部屋がとてもきれいで、サービスも良かったです。"

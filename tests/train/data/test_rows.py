@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from runtime.errors import DataError, RecipeError
-from train.config import DataSection
 from train.data.rows import Row, describe_files, read_rows, refuse
+from train.data.sections import DataSection
 
 TEXTS = [
     "房间很好",

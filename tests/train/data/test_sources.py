@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import RecipeError
-from train.config import DataSection
 from train.data.formats import READERS
+from train.data.sections import DataSection
 from train.data.sources import SUFFIXES, HubDataset, Sample, find_source
 
 
