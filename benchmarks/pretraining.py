@@ -58,7 +58,7 @@ def _ours(model: BertForMaskedLM, batches: MaskedBatches, task: Task) -> Callabl
     import torch
 
     from train.half_precision import prepare
-    from train.language_model import guess, loss_and_hits
+    from train.language_model import bag_of_words_loss, guess, loss_and_hits
 
     dtype = torch.bfloat16 if task.precision == "bf16" else torch.float32
     prepare(model, torch.device("cpu"))
@@ -66,7 +66,8 @@ def _ours(model: BertForMaskedLM, batches: MaskedBatches, task: Task) -> Callabl
 
     def step(index: int) -> int:
         batch = batches[index]
-        loss, _ = loss_and_hits(guess(model, batch, dtype), batch["targets"])
+        logits, row_logits = guess(model, batch, dtype)
+        loss = loss_and_hits(logits, batch["targets"])[0] + bag_of_words_loss(row_logits, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

@@ -109,6 +109,9 @@ class PretrainSection(Section):
         0.0, ge=0, lt=1, description="dropout while it learns; the encoder's own is left for fine-tuning"
     )
     masked: float = Field(0.2, gt=0, lt=1, description="share of the tokens to guess, by whole words")
+    bag_of_words: float = Field(
+        0.3, ge=0, description="weight of the second task: [CLS] names the hidden words of its row"
+    )
     epochs: float = Field(1.0, gt=0, description="passes over the corpus, each masked anew")
     max_minutes: float | None = Field(
         None, gt=0, description="wall clock after which it ends cleanly, the schedule fitted to it"

@@ -71,6 +71,7 @@ class LanguageTrainer(SealingTrainer):
         seconds = math.inf if settings.max_minutes is None else 60 * settings.max_minutes
         self.schedule = Schedule(len(batches), settings.warmup_ratio, seconds)
         self._meter = _Meter()
+        self._bag_of_words = settings.bag_of_words
         optimizer = _optimizer(model, settings)
         factors: list[Callable[[int], float]] = [self.schedule] * len(optimizer.param_groups)
         super().__init__(
@@ -130,13 +131,12 @@ class LanguageTrainer(SealingTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """Return the mean cross-entropy of the hidden tokens of a batch."""
+        """Return the mean cross-entropy of the hidden tokens of a batch, and the weighted one of its rows."""
         batch: MaskedBatch = inputs  # type: ignore[assignment]
-        loss, hits = language_model.loss_and_hits(
-            language_model.guess(self._model, batch, self.dtype), batch["targets"]
-        )
+        logits, row_logits = language_model.guess(self._model, batch, self.dtype)
+        loss, hits = language_model.loss_and_hits(logits, batch["targets"])
         self._meter.add(loss.detach(), hits, len(batch["targets"]), batch["input_ids"].numel())
-        return loss
+        return loss + self._bag_of_words * language_model.bag_of_words_loss(row_logits, batch)
 
     def _check_finite(self) -> None:
         losses = [entry["loss"] for entry in self.state.log_history if "tokens" in entry]

@@ -18,7 +18,7 @@ from runtime.normalize import normalize
 from train import checkpoint
 from train.artifact import now, versions
 from train.config import PretrainSection, Recipe
-from train.data.corpus import corpus_files, load_corpus
+from train.data.corpus import corpus_files, load_corpus, times_of
 from train.data.masking import MaskedBatch, MaskedBatches, SpecialIds, held_out_batches
 from train.data.tokens import TokenStream, tokenize
 from train.pretrained import SCRATCH, build_language_model, read_config, read_tokenizer, scratch_tokenizer
@@ -38,7 +38,8 @@ HELD_OUT_ROW = 128
 
 _COUNTS = "corpus.json"
 _VOCABULARY = "the vocabulary"
-"""Name of a setting that stands in no recipe, in the origin of a run."""
+_TIMES = "how often each of corpus.files is learned"
+"""Names of what stands in no recipe, in the origin of a run."""
 
 
 def run(recipe: Recipe) -> Path:
@@ -122,8 +123,9 @@ def _origin(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> checkpoint.Or
     corpus = recipe.unlabelled()
     digests = [file_digest(path) for path in corpus_files(corpus)]
     settings = checkpoint.decisive_settings(recipe, {"corpus", "pretrain", "scratch"}, digests)
+    times = [times_of(name)[1] for name in corpus.files]
     entries = json.dumps(sorted(tokenizer.get_vocab().items()))
-    return {**settings, _VOCABULARY: hashlib.sha256(entries.encode()).hexdigest()}
+    return {**settings, _TIMES: times, _VOCABULARY: hashlib.sha256(entries.encode()).hexdigest()}
 
 
 def _streams(

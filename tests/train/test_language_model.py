@@ -10,6 +10,7 @@ from transformers import BertConfig, BertForMaskedLM
 from train.data.masking import MaskedBatch
 from train.half_precision import prepare
 from train.language_model import (
+    bag_of_words_loss,
     evaluate,
     guess,
     loss_and_hits,
@@ -54,14 +55,14 @@ def test_guesses_are_those_of_transformers() -> None:
     model, batch = model_of().eval(), batch_of()
     expected = reference(model, batch)
     prepare(model, CPU)
-    torch.testing.assert_close(guess(model, batch, torch.float32), expected, atol=2e-6, rtol=1e-5)
+    torch.testing.assert_close(guess(model, batch, torch.float32)[0], expected, atol=2e-6, rtol=1e-5)
 
 
 def test_gradients_are_those_of_transformers() -> None:
     batch = batch_of()
     one, other = model_of(), prepare(model_of(), CPU)
     functional.cross_entropy(reference(one, batch), batch["targets"]).backward()
-    loss_and_hits(guess(other, batch, torch.float32), batch["targets"])[0].backward()
+    loss_and_hits(guess(other, batch, torch.float32)[0], batch["targets"])[0].backward()
     expected = {name: weight.grad for name, weight in one.named_parameters()}
     found = {name: weight.grad for name, weight in other.named_parameters()}
     assert len(expected) > 30
@@ -72,8 +73,8 @@ def test_gradients_are_those_of_transformers() -> None:
 
 def test_bf16_guesses_nearly_the_same_and_leaves_weights_and_gradients_in_float32() -> None:
     model, batch = prepare(model_of(), CPU), batch_of()
-    exact = guess(model, batch, torch.float32)
-    rounded = guess(model, batch, torch.bfloat16)
+    exact, _ = guess(model, batch, torch.float32)
+    rounded, _ = guess(model, batch, torch.bfloat16)
     assert rounded.dtype == torch.bfloat16
     assert functional.cosine_similarity(rounded.float(), exact, dim=-1).min() > 0.99
     loss_and_hits(rounded, batch["targets"])[0].backward()
@@ -88,9 +89,20 @@ def test_gradients_of_embeddings_are_summed_up_in_float32() -> None:
     gradients = []
     for dtype in (torch.float32, torch.bfloat16):
         model.zero_grad()
-        loss_and_hits(guess(model, batch, dtype), batch["targets"])[0].backward()
+        loss_and_hits(guess(model, batch, dtype)[0], batch["targets"])[0].backward()
         gradients.append(model.bert.embeddings.word_embeddings.weight.grad[7].clone())
     assert functional.cosine_similarity(gradients[0], gradients[1], dim=0) > 0.98
+
+
+def test_the_first_token_of_each_row_guesses_all_hidden_tokens_of_it() -> None:
+    model, batch = prepare(model_of(), CPU), batch_of()
+    _, row_logits = guess(model, batch, torch.float32)
+    assert row_logits.shape == (4, 60)
+    torch.testing.assert_close(row_logits, model(batch["input_ids"]).logits[:, 0], atol=2e-6, rtol=1e-5)
+    # Places 1 and 5 lie in row 0, 20 in row 1, 63 in row 3; row 2 hides nothing.
+    repeated = row_logits[[0, 0, 1, 3]]
+    expected = functional.cross_entropy(repeated, batch["targets"])
+    torch.testing.assert_close(bag_of_words_loss(row_logits, batch), expected)
 
 
 def test_loss_and_hits_are_those_of_the_hidden_tokens() -> None:
@@ -121,7 +133,8 @@ def test_operations_are_six_per_weight_and_token_and_those_of_attention() -> Non
         vocab_size=8000, hidden_size=320, num_hidden_layers=4, num_attention_heads=5, intermediate_size=1280
     )
     weights = 4 * 12 * 320 * 320
-    assert operations_per_token(config, 0, 0.0) == 6 * weights
-    assert operations_per_token(config, 128, 0.15) == 6 * (
-        weights + 4 * 2 * 128 * 320 + 0.15 * (320 * 320 + 320 * 8000)
+    head = 320 * 320 + 320 * 8000
+    assert operations_per_token(config, 128, 0.0) == 6 * (weights + 4 * 2 * 128 * 320 + head / 128)
+    assert operations_per_token(config, 128, 0.25) == 6 * (
+        weights + 4 * 2 * 128 * 320 + (0.25 + 1 / 128) * head
     )

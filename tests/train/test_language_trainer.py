@@ -14,6 +14,7 @@ from train.checkpoint import is_intact
 from train.config import PretrainSection
 from train.data.masking import MaskedBatches, SpecialIds, held_out_batches
 from train.data.tokens import TokenStream
+from train.language_model import bag_of_words_loss, guess
 from train.language_trainer import LanguageTrainer
 
 SPECIAL = SpecialIds(begin=2, separator=3, mask=4, vocabulary=40, first_ordinary=5)
@@ -78,6 +79,18 @@ def test_it_learns_to_guess_from_what_stands_beside(tmp_path: Path) -> None:
     assert [entry["tokens"] for entry in history] == sorted(entry["tokens"] for entry in history)
     assert history[0]["loss"] > history[-1]["loss"]
     assert history[-1]["held_out_loss"] == figures["held_out"]["loss"]
+
+
+def test_the_second_task_counts_with_its_weight(tmp_path: Path) -> None:
+    without, with_half = (trainer_of(tmp_path / str(each), bag_of_words=each) for each in (0.0, 0.5))
+    with_half.model.load_state_dict(without.model.state_dict())
+    without.model.eval()
+    with_half.model.eval()
+    batch = without.train_dataset[0]
+    _, row_logits = guess(without.model, batch, torch.float32)
+    loss, more = (trainer.compute_loss(trainer.model, batch) for trainer in (without, with_half))
+    torch.testing.assert_close(more, loss + 0.5 * bag_of_words_loss(row_logits, batch))
+    assert more > loss + 1
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])

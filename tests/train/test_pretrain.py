@@ -171,6 +171,17 @@ def test_a_changed_corpus_is_tokenised_anew(recipe_path: Path) -> None:
     assert report["corpus"]["documents"] == 500
 
 
+def test_a_file_learned_more_often_is_another_corpus(recipe_path: Path) -> None:
+    folder = pretrain.run(read(recipe_path))
+    once = json.loads((folder / "pretraining.json").read_text(encoding="utf-8"))["pretraining"]
+    twice = f"corpus.files={recipe_path.parent / 'texts.txt'}*2"
+    with pytest.raises(RecipeError, match=r"how often each of corpus.files is learned was \[1\] and is now"):
+        pretrain.run(read(recipe_path, twice, resume=True))
+    report = json.loads((pretrain.run(read(recipe_path, twice)) / "pretraining.json").read_text("utf-8"))
+    assert report["pretraining"]["corpus_tokens"] == 2 * once["corpus_tokens"]
+    assert report["pretraining"]["held_out_tokens"] == once["held_out_tokens"]
+
+
 def test_a_vocabulary_of_ones_own(recipe_path: Path) -> None:
     trained = vocab.run(read(recipe_path))
     folder = pretrain.run(read(recipe_path, "scratch.vocabulary=trained"))

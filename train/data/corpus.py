@@ -22,7 +22,7 @@ from train.data.prose import CLEANERS, Document, fence_after
 from train.data.sections import CorpusSection, DataSection
 from train.recipe import expanded, nearest_path
 
-__all__ = ["Corpus", "Document", "corpus_files", "load_corpus", "read_documents"]
+__all__ = ["Corpus", "Document", "corpus_files", "load_corpus", "read_documents", "times_of"]
 
 _PACKED: dict[str, Callable[..., AbstractContextManager[IO[str]]]] = {
     "": open,
@@ -61,11 +61,21 @@ def load_corpus(corpus: CorpusSection) -> Corpus:
         A file is not text of the declared encoding, or nothing is left.
     """
     counts: Counter[str] = Counter(documents=0, paragraphs=0, characters=0)
-    documents = [document for document in _cleaned(read_documents(corpus), corpus, counts) if document]
+    documents: list[Document] = []
+    ends: list[int] = []
+    for name in corpus.files:
+        documents += filter(None, _cleaned(read_documents([name], corpus.encoding), corpus, counts))
+        ends.append(len(documents))
     sides = [_is_held_out(document, corpus.held_out) for document in documents]
     kept = _without_repeats(documents, corpus, counts)
-    learned = [document for document, out in zip(kept, sides, strict=True) if document and not out]
     held_out = [document for document, out in zip(kept, sides, strict=True) if document and out]
+    learned = [
+        document
+        for name, start, end in zip(corpus.files, [0, *ends[:-1]], ends, strict=True)
+        for _ in range(times_of(name)[1])  # a file after itself, so that its repeats stand far apart
+        for document, out in zip(kept[start:end], sides[start:end], strict=True)
+        if document and not out
+    ]
     for name, part in (("learned", learned), ("held_out", held_out)):
         counts[f"{name}_documents"] = len(part)
         counts[f"{name}_paragraphs"] = sum(map(len, part))
@@ -74,19 +84,6 @@ def load_corpus(corpus: CorpusSection) -> Corpus:
         raise DataError(f"corpus.files leave nothing to learn from: {_told(counts)}; give more text.")
     logger.info("corpus: %s", _told(counts))
     return Corpus(learned, held_out, dict(counts))
-
-
-def read_documents(corpus: CorpusSection) -> Iterator[Document]:
-    """Yield the documents of all files, in order and as they stand.
-
-    Raises
-    ------
-    RecipeError
-        A file or column does not exist.
-    DataError
-        A file is not text of the declared encoding.
-    """
-    return _read(corpus.files, "files", corpus.encoding)
 
 
 def corpus_files(corpus: CorpusSection) -> list[Path]:
@@ -104,7 +101,24 @@ def corpus_files(corpus: CorpusSection) -> list[Path]:
     return found
 
 
-def _read(given: Sequence[str], setting: str, encoding: str) -> Iterator[Document]:
+def times_of(name: str) -> tuple[str, int]:
+    """Take an entry of corpus.files apart: the file, and how often a pass learns it."""
+    file, _, times = name.rpartition("*")
+    if file and times.isdecimal() and int(times) and not expanded(name).exists():
+        return file, int(times)
+    return name, 1
+
+
+def read_documents(given: Sequence[str], encoding: str, setting: str = "files") -> Iterator[Document]:
+    """Yield the documents of files, in order and as they stand; `setting` of the recipe named them.
+
+    Raises
+    ------
+    RecipeError
+        A file or column does not exist.
+    DataError
+        A file is not text of the declared encoding.
+    """
     for name in given:
         path, column = _place(name, setting)
         if column is not None:
@@ -118,6 +132,7 @@ def _place(name: str, setting: str) -> tuple[Path, str | None]:
     """Take FILE or FILE#COLUMN apart and check what can be checked without reading."""
     from train.data.formats import READERS
 
+    name, _ = times_of(name)
     path, column = expanded(name), None
     if "#" in name and not path.exists():
         file, _, column = name.rpartition("#")
@@ -295,7 +310,7 @@ def _without_repeats(
 
 def _excluded(corpus: CorpusSection) -> list[str]:
     """Return the excluded texts, as they stand and as the steps leave them."""
-    documents = list(_read(corpus.exclude, "exclude", corpus.encoding))
+    documents = list(read_documents(corpus.exclude, corpus.encoding, "exclude"))
     cleaned = _cleaned(documents, corpus, Counter())
     texts = (text for document in (*documents, *cleaned) for text in document)
     return list({normalised(text): text for text in texts}.values())

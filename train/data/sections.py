@@ -51,7 +51,7 @@ class CorpusSection(Section):
     files: tuple[Text, ...] = Field(
         description="files or folders: txt (a paragraph per line, blank lines between documents) or md, "
         "plain or packed as xz or gz; FILE#COLUMN takes a column, by name or number from 1, of csv, tsv, "
-        "jsonl or parquet, a document per row"
+        "jsonl or parquet, a document per row; FILE*3 is learned three times in each pass"
     )
     exclude: tuple[Text, ...] = Field(
         (), description="files, written alike, whose texts must not be learned: test sets, for example"

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import DataError, RecipeError
-from train.data.corpus import Corpus, Document, load_corpus, read_documents
+from train.data.corpus import Corpus, Document, load_corpus, read_documents, times_of
 from train.data.sections import CorpusSection
 
 SENTENCES = tuple(
@@ -53,7 +53,7 @@ def section(*files: str, **settings: object) -> CorpusSection:
 
 def read(*files: str, **settings: object) -> list[Document]:
     """Return all documents of files."""
-    return list(read_documents(section(*files, **settings)))
+    return list(read_documents(files, section(*files, **settings).encoding))
 
 
 def paragraphs(corpus: Corpus) -> set[str]:
@@ -261,6 +261,28 @@ def test_the_share_held_out_is_as_asked_and_never_learned(write: Write) -> None:
     assert 30 <= len(corpus.held_out) <= 70
     assert len(corpus.held_out) + len(corpus.learned) == 125
     assert set(corpus.held_out).isdisjoint(corpus.learned)
+
+
+def test_a_file_is_learned_as_often_as_asked_one_time_after_the_other(write: Write) -> None:
+    often, once = write("a.txt", "\n\n".join(SENTENCES[:3])), write("b*2.txt", SENTENCES[3])
+    corpus = load_corpus(section(f"{often}*3", once, held_out=1e-9))
+    three = [(text,) for text in SENTENCES[:3]]
+    assert corpus.learned == [*three, *three, *three, (SENTENCES[3],)]
+    assert (corpus.counts["documents"], corpus.counts["learned_documents"]) == (4, 10)
+
+
+def test_what_is_held_out_of_a_file_learned_often_is_held_out_once(write: Write) -> None:
+    file = write("a.txt", "\n\n".join(SENTENCES))
+    corpus = load_corpus(section(f"{file}*2", held_out=0.4, near_duplicates=1.0))
+    assert len(corpus.learned) == 2 * len(set(corpus.learned))
+    assert len(corpus.held_out) == len(set(corpus.held_out)) == 125 - len(set(corpus.learned))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("a#2*8", ("a#2", 8)), ("a*0", ("a*0", 1)), ("*3", ("*3", 1))]
+)
+def test_only_a_number_of_times_is_taken_from_a_name(name: str, expected: tuple[str, int]) -> None:
+    assert times_of(name) == expected
 
 
 @pytest.mark.parametrize("content", ["", "\n \n", "<br>\n\nonly English words"])
