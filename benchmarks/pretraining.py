@@ -32,6 +32,7 @@ VOCABULARY = 8000
 _TOKENS = 400_000
 _STEPS_WARM = 2
 _ROW = 512
+_BAG_OF_WORDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ def _ours(model: BertForMaskedLM, batches: MaskedBatches, task: Task) -> Callabl
     def step(index: int) -> int:
         batch = batches[index]
         logits, row_logits = guess(model, batch, dtype)
-        loss = loss_and_hits(logits, batch["targets"])[0] + bag_of_words_loss(row_logits, batch)
+        loss, _ = loss_and_hits(logits, batch["targets"])
+        loss = loss + _BAG_OF_WORDS * bag_of_words_loss(row_logits, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
