@@ -1,7 +1,8 @@
 """Fine-tuning the included encoder on public data, by the command line, beside random weights and the floor.
 
 The model from scratch has the same architecture, vocabulary and recipe but for the learning rate; the floor
-counts characters. Where test rows also stand in train, models are measured again without them.
+counts characters. Where test rows also stand in train, models are measured again without them. Hours of
+training are not lost when it is stopped: `--kept` names a file from which it goes on.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from statistics import mean
 
 from benchmarks import datasets, floor, machine, record
 from benchmarks.datasets import DATASETS, DatasetError, Rows, Splits
+from benchmarks.kept import Kept, digest
 from benchmarks.options import add_training
 from loadtests.server import ROOT
 from loadtests.table import table
 
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "tokenizers", "scikit-learn")
 RECIPES = Path(__file__).with_name("recipes")
+ENCODER = ROOT / "train" / "encoders" / "bert-mini-chinese"
 HEADER = ("data set", "test rows", "model", "accuracy", "macro-F1", "seconds")
 
 ARMS: dict[str, tuple[str, ...]] = {
@@ -33,6 +36,12 @@ ARMS: dict[str, tuple[str, ...]] = {
     "from scratch": ("finetune.base_model=scratch", "finetune.learning_rate=3e-4"),
 }
 """What is trained → settings laid over the recipe of a data set."""
+
+READ: dict[str, tuple[str, ...]] = {
+    "bert-mini-chinese": ("config.json", "tokenizer.json", "model.safetensors"),
+    "from scratch": ("tokenizer.json",),
+}
+"""What is trained → the files of `ENCODER` that it reads."""
 
 
 class TrainingFailedError(RuntimeError):
@@ -179,13 +188,24 @@ def measure(name: str, options: argparse.Namespace) -> list[Figures]:
     if len(leak_free := splits.leak_free_test()) < len(splits.test):
         tests[f"{name}, leak-free"] = leak_free
     found = list(_floors(splits, tests))
+    kept = Kept(options.kept)
     for arm in options.arm or ARMS:
         for seed in range(1, options.seeds + 1):
             overrides = [*ARMS[arm], f"finetune.seed={seed}", *options.overrides]
-            figures = list(_trained(name, splits, tests, overrides))
-            found += [replace(one, model=arm, seed=seed) for one in figures]
-            print(name, arm, seed, figures[-1].accuracy, file=sys.stderr, flush=True)
+            depends_on = _dependencies(name, arm, overrides, options.rows)
+            if (figures := kept.find(depends_on)) is None:
+                trained = _trained(name, splits, tests, overrides)
+                figures = [asdict(replace(one, model=arm, seed=seed)) for one in trained]
+                kept.add(depends_on, figures)
+            found += [Figures(**one) for one in figures]
+            print(name, arm, seed, found[-1].accuracy, file=sys.stderr, flush=True)
     return found
+
+
+def _dependencies(name: str, arm: str, overrides: Sequence[str], rows: int | None) -> dict[str, object]:
+    """Return what decides the figures of a training, but for the code and the data."""
+    files = digest([RECIPES / f"{name}.toml", *(ENCODER / file for file in READ[arm])])
+    return {"dataset": name, "arm": arm, "overrides": list(overrides), "rows": rows, "files": files}
 
 
 def _floors(splits: Splits, tests: Mapping[str, Rows]) -> Iterator[Figures]:
@@ -218,5 +238,8 @@ def _parser() -> argparse.ArgumentParser:
     add_training(parser)
     parser.add_argument("--dataset", action="append", choices=list(DATASETS), help="default: each")
     parser.add_argument("--arm", action="append", choices=list(ARMS), help="default: each")
+    parser.add_argument(
+        "--kept", type=Path, help="JSON lines of finished trainings; those are not repeated, new ones added"
+    )
     parser.add_argument("--rows", type=int, help="rows of each split, for trying things out; default: all")
     return parser

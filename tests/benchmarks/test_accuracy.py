@@ -102,6 +102,37 @@ def test_the_command_line_is_called_and_its_metrics_stand_beside_the_floors(
     assert "chnsenticorp, leak-free: +0.0 points" in printed
 
 
+def test_finished_trainings_are_kept_and_only_new_ones_run(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs: list[str] = []
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        runs.append(command[3])
+        metrics = tmp_path / "metrics.json"
+        metrics.write_text(json.dumps({"accuracy": len(runs), "macro_f1": 0.5}), encoding="utf-8")
+        return subprocess.CompletedProcess(command, 0, stdout=f"{metrics}\n")
+
+    monkeypatch.setattr(accuracy, "subprocess", SimpleNamespace(run=run, PIPE=subprocess.PIPE))
+    monkeypatch.setattr(accuracy, "ENCODER", tmp_path)
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    options = ["--data", str(data), "--dataset", "chnsenticorp", "--kept", str(tmp_path / "kept.jsonl")]
+
+    def finetuned(seeds: int) -> tuple[int, str]:
+        runs.clear()
+        assert accuracy.main([*options, "--seeds", str(seeds), "--results", str(tmp_path / "results")]) == 0
+        printed = capsys.readouterr().out
+        return runs.count("finetune"), printed.partition("results/")[0]
+
+    assert finetuned(1)[0] == 2
+    count, printed = finetuned(2)
+    assert count == 2
+    assert finetuned(2) == (0, printed)
+    (tmp_path / "model.safetensors").write_text("other weights", encoding="utf-8")
+    assert finetuned(2)[0] == 2
+
+
 def test_means_and_gains_are_over_seeds_and_sets() -> None:
     def figures(dataset: str, model: str, *accuracies: float) -> list[Figures]:
         return [Figures(dataset, 10, model, value, value, 1.0, seed) for seed, value in enumerate(accuracies)]
