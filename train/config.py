@@ -14,6 +14,14 @@ from pydantic import Field, field_validator, model_validator
 from runtime.backends import BACKENDS, check_precision
 from runtime.errors import BackendError, RecipeError
 from runtime.manifest import MOST_TOKENS, Precision
+from train.data.preparation import (
+    AugmentSection,
+    DoctorSection,
+    NoiseSection,
+    PrepareSection,
+    PrivacySection,
+    ProtectionSection,
+)
 from train.data.sections import CorpusSection, DataSection
 from train.section import MOST, Section, Text
 
@@ -182,6 +190,12 @@ class Recipe(Section):
 
     data: DataSection | None = None
     corpus: CorpusSection | None = None
+    doctor: DoctorSection = DoctorSection()
+    prepare: PrepareSection = PrepareSection()
+    privacy: PrivacySection = PrivacySection()
+    augment: AugmentSection = AugmentSection()
+    noise: NoiseSection = NoiseSection()
+    protection: ProtectionSection = ProtectionSection()
     finetune: FinetuneSection = FinetuneSection()
     scratch: ScratchSection = ScratchSection()
     vocab: VocabSection = VocabSection()

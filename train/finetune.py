@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MANY_UNKNOWN = 0.05
+_NOT_OF_TRAINING = {"run", "corpus", "vocab", "pretrain", "doctor", "prepare", "augment", "noise"}
 _MACHINE = "machine.json"
 """Beside the checkpoints: in what precision and where they were computed."""
 
@@ -196,7 +197,7 @@ def _report(
     """Return what the model card will tell of data and training."""
     named = {"train": splits.train, "dev": splits.dev, "test": splits.test}
     return {
-        "recipe": recipe.model_dump(mode="json", exclude={"run", "corpus", "vocab", "pretrain"}),
+        "recipe": recipe.model_dump(mode="json", exclude=_NOT_OF_TRAINING),
         "data": {name: _describe(rows, splits.labels) for name, rows in named.items() if rows},
         "training": figures,
         "origin": origin,

@@ -13,6 +13,8 @@ from runtime.errors import DataError
 
 _CHINESE = {"gb2312", "gbk", "hz"}
 _LOOKED_AT_BYTES = 1 << 16
+_CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\f\r\x1b")
+_MOST_CONTROLS = 0.01
 
 
 def with_byte_order_mark(encoding: str) -> str:
@@ -30,8 +32,11 @@ def encoding_error(path: Path, encoding: str) -> DataError:
         skipped = len(codecs.BOM_UTF8) if content.startswith(codecs.BOM_UTF8) and encoding == "utf-8" else 0
         offset = error.start + skipped
         before = content[: error.start].decode(encoding, errors="replace")
+        row = _rows(path, before)
+        if _is_binary(content, encoding):
+            return DataError(f"{path} row {row} is no text but binary; give csv, tsv, jsonl or parquet.")
         return DataError(
-            f"{path} row {_rows(path, before)} is not {encoding}: byte 0x{content[offset]:02x} "
+            f"{path} row {row} is not {encoding}: byte 0x{content[offset]:02x} "
             f"at offset {offset}; {_remedy(content, encoding)}"
         )
     raise AssertionError(f"{path} decodes as {encoding}")
@@ -51,6 +56,15 @@ def likely_encoding(content: bytes, encoding: str) -> str | None:
     if name in _CHINESE:
         name = "gb18030"
     return None if name in (encoding, "ascii") else name
+
+
+def _is_binary(content: bytes, encoding: str) -> bool:
+    """Tell pictures, archives and spreadsheets from text in another encoding."""
+    start = content[:_LOOKED_AT_BYTES]
+    controls = len(start) - len(start.translate(None, _CONTROLS))
+    if controls <= _MOST_CONTROLS * len(start):
+        return False
+    return not (likely_encoding(content, encoding) or "").startswith(("utf_16", "utf-16", "utf-32"))
 
 
 def _remedy(content: bytes, encoding: str) -> str:

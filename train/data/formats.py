@@ -11,7 +11,6 @@ import csv
 import glob
 import json
 import logging
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -27,7 +26,7 @@ from train.data.sources import HubDataset, place
 
 _LONGEST_FIELD = 2**31 - 1
 _ROWS_AT_ONCE = 10_000
-_NO_ROWS = "corresponds to no data!"
+_NO_PARQUET = (ValueError, OSError, datasets.exceptions.DatasetsError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +77,10 @@ def read_parquet(path: Path, data: DataSection) -> Table:  # noqa: ARG001 - the 
     """Read a parquet file; columns of class ids that carry their names give the names."""
     try:
         # Left alone, the library takes the rows of the first group for the size, and stumbles over none.
-        return _columnar(_load("parquet", path, batch_size=_ROWS_AT_ONCE))
-    except (ValueError, datasets.exceptions.DatasetsError) as error:
-        reason = " ".join(str(error.__cause__ or error).split())
-        if reason.endswith(_NO_ROWS):
-            return Table([], [])
-        raise DataError(f"{path} cannot be read as parquet ({reason}); write it again.") from error
+        loaded = _stream("parquet", path, batch_size=_ROWS_AT_ONCE)
+        return Table(list(loaded.features), _parquet_records(path, loaded))
+    except _NO_PARQUET as error:
+        raise _no_parquet(path, error) from error
 
 
 READERS: dict[str, Callable[[Path, DataSection], Table]] = {
@@ -114,30 +111,25 @@ def read_hub(dataset: HubDataset) -> Table:
 
 
 def _lines(path: Path, encoding: str) -> Iterator[str]:
+    """Yield the lines of a file with their ends, decoded piece by piece: a file may exceed the memory."""
     if path.stat().st_size == 0:
-        return iter(())
+        return
+    batches = _stream("text", path, encoding=with_byte_order_mark(encoding), keep_linebreaks=True)
     try:
-        loaded = _load("text", path, encoding=with_byte_order_mark(encoding), keep_linebreaks=True)
+        for batch in batches.with_format("arrow").iter(batch_size=_ROWS_AT_ONCE):
+            yield from batch.column("text").to_pylist()
+    except UnicodeError:
+        raise encoding_error(path, encoding) from None
     except datasets.exceptions.DatasetsError as error:
-        if isinstance(error.__cause__, UnicodeError):
-            raise encoding_error(path, encoding) from error
         raise DataError(f"{path} cannot be read ({error.__cause__ or error}); save it again.") from error
-    return iter(loaded["text"])
 
 
-def _load(format_name: str, path: Path, **options: object) -> datasets.Dataset:
-    """Read one file into memory; a cache of our own that is thrown away never gives a stale answer."""
+def _stream(format_name: str, path: Path, **options: object) -> datasets.IterableDataset:
     datasets.disable_progress_bars()
     datasets.utils.logging.set_verbosity(logging.CRITICAL)  # what it would log, our errors tell
-    with tempfile.TemporaryDirectory() as cache:
-        return datasets.load_dataset(
-            format_name,
-            data_files=glob.escape(str(path.absolute())),
-            split="train",
-            cache_dir=cache,
-            keep_in_memory=True,
-            **options,
-        )
+    return datasets.load_dataset(
+        format_name, data_files=glob.escape(str(path.absolute())), split="train", streaming=True, **options
+    )
 
 
 def _delimited(path: Path, data: DataSection, reader: _Reader) -> Table:
@@ -198,19 +190,40 @@ def _object(path: Path, number: int, line: str) -> dict[str, object]:
     return found
 
 
+def _parquet_records(path: Path, loaded: datasets.IterableDataset) -> Iterator[Record]:
+    number = 0
+    try:
+        for batch in loaded.iter(batch_size=_ROWS_AT_ONCE):
+            for values in zip(*batch.values(), strict=True):
+                number += 1
+                named = _with_class_names(dict(zip(batch, values, strict=True)), loaded.features)
+                yield Record(number, number, named)
+    except _NO_PARQUET as error:
+        raise _no_parquet(path, error) from error
+
+
+def _no_parquet(path: Path, error: Exception) -> DataError:
+    reason = " ".join(str(error.__cause__ or error).split())
+    return DataError(f"{path} cannot be read as parquet ({reason}); write it again.")
+
+
 def _columnar(loaded: datasets.Dataset) -> Table:
     return Table(loaded.column_names, _rows_of(loaded))
 
 
 def _rows_of(loaded: datasets.Dataset) -> Iterator[Record]:
-    classes = {
-        name: feature for name, feature in loaded.features.items() if isinstance(feature, datasets.ClassLabel)
-    }
     for number, values in enumerate(loaded, start=1):
-        names = {name: _class_name(feature, values[name]) for name, feature in classes.items()}
-        yield Record(number, number, values | names)
+        yield Record(number, number, _with_class_names(values, loaded.features))
 
 
-def _class_name(feature: datasets.ClassLabel, value: int | None) -> str | None:
+def _with_class_names(values: Mapping[str, object], features: datasets.Features) -> Mapping[str, object]:
+    """Put names in place of class ids."""
+    classes = {
+        name: feature for name, feature in features.items() if isinstance(feature, datasets.ClassLabel)
+    }
+    return {**values, **{name: _class_name(feature, values[name]) for name, feature in classes.items()}}
+
+
+def _class_name(feature: datasets.ClassLabel, value: object) -> str | None:
     """Return the name of a class id; test sets that are kept secret have -1 for every row."""
-    return None if value is None or value < 0 else str(feature.int2str(value))
+    return None if not isinstance(value, int) or value < 0 else str(feature.int2str(value))

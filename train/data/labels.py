@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from runtime.errors import DataError, nearest
 from train.data.rows import Row, refuse
 
+MOST_LABELS = 10_000
+"""More are identifiers, or texts; a classifier of so many classes is another kind of model."""
+
 _FEW_ROWS = 20
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
@@ -33,6 +36,11 @@ def label_names(rows: Sequence[Row], column: str) -> tuple[str, ...]:
             f"column {column!r} has {len(counts)} different labels in {len(rows)} training rows "
             f"({first.where} has {first.label[:40]!r}, {rows[1].where} has {rows[1].label[:40]!r}); "
             "set data.label to the column that holds the labels."
+        )
+    if len(counts) > MOST_LABELS:
+        raise DataError(
+            f"column {column!r} has {len(counts):,} different labels ({first.where} has "
+            f"{first.label[:40]!r}), more than {MOST_LABELS:,}; set data.label to the column that holds the labels."
         )
     whole_numbers = all(_WHOLE_NUMBER.fullmatch(name) for name in counts)
     return tuple(sorted(counts, key=lambda name: (int(name), name) if whole_numbers else (0, name)))

@@ -21,6 +21,9 @@ from train.section import Split
 if TYPE_CHECKING:
     from train.data.formats import Record, Table
 
+MOST_CHARACTERS = 1_000_000
+"""A longer text is a whole file in one field, not something to classify."""
+
 _SHOWN_PROBLEMS = 5
 
 
@@ -66,18 +69,17 @@ def read_rows(data: DataSection, split: Split) -> list[Row]:
     """
     source = find_source(data, split)
     if isinstance(source, Sample):
-        return _sample_rows(source)
+        return sample_rows(source)
     rows: list[Row] = []
     problems: list[str] = []
-    for name, table in _tables(data, source):
-        _check_columns(name, table, data)
+    for name, table in tables_of(data, source):
         seen = len(rows) + len(problems)
         for record in table.records:
-            problem = _problem(record, data)
+            problem = problem_of(record, data)
             if problem:
                 problems.append(f"{place(name, record.number, record.line)} {problem}")
             else:
-                rows.append(_row(name, record, data))
+                rows.append(row_of(name, record, data))
         if len(rows) + len(problems) == seen:
             raise DataError(f"{name} holds no rows; add some, or take it out of data.{split}.")
     refuse(problems, "correct or delete these rows")
@@ -106,17 +108,28 @@ def describe_files(rows: Iterable[Row]) -> list[DataFile]:
     ]
 
 
-def _tables(data: DataSection, source: HubDataset | list[Path]) -> Iterator[tuple[str, Table]]:
+def tables_of(data: DataSection, source: HubDataset | list[Path]) -> Iterator[tuple[str, Table]]:
+    """Yield the name and the table of every file of a source; each has the columns of the recipe.
+
+    Raises
+    ------
+    RecipeError
+        A file lacks one.
+    DataError
+        A file cannot be decoded or taken apart.
+    """
     from train.data.formats import READERS, read_hub
 
     if isinstance(source, HubDataset):
-        yield str(source), read_hub(source)
-        return
-    for path in source:
-        yield str(path), READERS[path.suffix.lower()](path, data)
+        tables: Iterable[tuple[str, Table]] = [(str(source), read_hub(source))]
+    else:
+        tables = ((str(path), READERS[path.suffix.lower()](path, data)) for path in source)
+    for name, table in tables:
+        _check_columns(name, table, data)
+        yield name, table
 
 
-def _sample_rows(source: Sample) -> list[Row]:
+def sample_rows(source: Sample) -> list[Row]:
     from train.data.sample import reviews
 
     name = f"sample:{source.split}"
@@ -128,7 +141,7 @@ def _sample_rows(source: Sample) -> list[Row]:
 
 def _check_columns(name: str, table: Table, data: DataSection) -> None:
     """Refuse a file that lacks a column the recipe names."""
-    for setting in ("text", "label", "text_pair"):
+    for setting in ("text", "label", "text_pair", "group"):
         column = getattr(data, setting)
         if column is None or column in table.columns or not table.columns:
             continue
@@ -139,7 +152,7 @@ def _check_columns(name: str, table: Table, data: DataSection) -> None:
         )
 
 
-def _problem(record: Record, data: DataSection) -> str | None:
+def problem_of(record: Record, data: DataSection) -> str | None:
     """Say what keeps a record from being trained on."""
     for column in (data.text, data.text_pair):
         if column is None:
@@ -151,6 +164,8 @@ def _problem(record: Record, data: DataSection) -> str | None:
             return f"has a {type(value).__name__} as {column!r} where text is needed"
         if not encodable(str(value)):
             return f"has half of a surrogate pair in {column!r}"
+        if len(str(value)) > MOST_CHARACTERS:
+            return f"has {len(str(value)):,} characters in {column!r}, more than {MOST_CHARACTERS:,}"
     return _label_problem(_value(record, data.label), data.label)
 
 
@@ -166,7 +181,7 @@ def _label_problem(value: object, column: str) -> str | None:
     return None
 
 
-def _row(name: str, record: Record, data: DataSection) -> Row:
+def row_of(name: str, record: Record, data: DataSection) -> Row:
     pair = None if data.text_pair is None else str(record.values[data.text_pair])
     label = _label(record.values[data.label])
     return Row(str(record.values[data.text]), pair, label, name, record.number, record.line)

@@ -26,6 +26,9 @@ class DataSection(Section):
     text: Text = Field("text", description="column with the text")
     label: Text = Field("label", description="column with the label")
     text_pair: Text | None = Field(None, description="column with the second text of a pair")
+    group: Text | None = Field(
+        None, description="column whose equal values stay on one side of a split: a user, a conversation"
+    )
     columns: tuple[Text, ...] | None = Field(None, description="column names of files without a header")
     encoding: Encoding = Field("utf-8", description="character encoding of csv, tsv, txt and jsonl files")
     dev_fraction: float = Field(

@@ -70,3 +70,10 @@ def test_bytes_of_no_encoding_ask_for_utf8(tmp_path: Path) -> None:
     path.write_bytes(b"text,label\n" + bytes(range(128, 256)) * 8 + b",1\n")
     with pytest.raises(DataError, match=r"save the file as UTF-8\.$"):
         read(path)
+
+
+def test_a_picture_is_told_from_text_in_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)) * 40)
+    with pytest.raises(DataError, match=r"train\.csv row 1 is no text but binary"):
+        read_rows(DataSection(train=str(path)), "train")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from runtime.errors import DataError
-from train.data.labels import check_known, label_names
+from train.data.labels import MOST_LABELS, check_known, label_names
 from train.data.rows import Row
 
 
@@ -74,3 +74,11 @@ def test_many_unknown_labels_are_one_message() -> None:
 
 def test_known_labels_pass() -> None:
     check_known(rows(["a", "b", "a"]), ("a", "b"))
+
+
+def test_more_labels_than_a_classifier_has_are_refused() -> None:
+    many = rows([str(number % (MOST_LABELS + 1)) for number in range(3 * MOST_LABELS + 3)])
+    with pytest.raises(
+        DataError, match=r"10,001 different labels \(train\.csv row 2 has '0'\), more than 10,000"
+    ):
+        label_names(many, "label")
