@@ -40,7 +40,7 @@ def label_names(rows: Sequence[Row], column: str) -> tuple[str, ...]:
     if len(counts) > MOST_LABELS:
         raise DataError(
             f"column {column!r} has {len(counts):,} different labels ({first.where} has "
-            f"{first.label[:40]!r}), more than {MOST_LABELS:,}; set data.label to the column that holds the labels."
+            f"{first.label[:40]!r}), more than {MOST_LABELS:,}; set data.label to another column."
         )
     whole_numbers = all(_WHOLE_NUMBER.fullmatch(name) for name in counts)
     return tuple(sorted(counts, key=lambda name: (int(name), name) if whole_numbers else (0, name)))
