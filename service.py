@@ -28,10 +28,11 @@ from runtime.api.schemas import (
     check_pairs,
     classify_request,
 )
-from runtime.api.settings import read_settings
+from runtime.api.settings import read_settings, variable
 from runtime.dispatcher import Dispatcher, application
-from runtime.errors import ModelError, SettingsError
+from runtime.errors import ModelError, ProtectionError, SettingsError
 from runtime.isolation import Failure, Isolation
+from runtime.keys import find_key
 from runtime.logs import tidy_the_log
 from runtime.manifest import MANIFEST_NAME, Manifest
 from runtime.pipeline import Work
@@ -94,7 +95,7 @@ class Service(bentoml.Service):
 
 
 class ModelImage(Image):
-    """An image with what the packed model names: one engine, and of the model the files of its manifest."""
+    """An image with what the packed model needs: one engine, and of the model the files of its manifest."""
 
     def freeze(self, bento: Path, *arguments: object) -> object:
         """Add both to what `bentoml build` writes down for the image."""
@@ -103,7 +104,8 @@ class ModelImage(Image):
             manifest = Manifest.read(directory)
         except ModelError as error:
             raise BentoMLException(str(error)) from error
-        self._install(manifest.backend)
+        for extra in manifest.extras:
+            self._install(extra)
         served = {*manifest.files, MANIFEST_NAME, "model.yaml"}  # the last is BentoML's
         files = (path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
         place = "/".join(("models", *directory.parts[-2:]))
@@ -111,16 +113,16 @@ class ModelImage(Image):
         (bento / ".dockerignore").write_text("".join(unserved), encoding="utf-8")
         return super().freeze(bento, *arguments)
 
-    def _install(self, engine: str) -> None:
-        pins = DEPLOY / f"requirements-{engine}.txt"
+    def _install(self, extra: str) -> None:
+        pins = DEPLOY / f"requirements-{extra}.txt"
         if not pins.is_file():
             raise BentoMLException(
-                f"{MODEL.tag} wants the engine {engine!r}, for which there is no {pins}; name it in "
+                f"{MODEL.tag} wants the engine {extra!r}, for which there is no {pins}; name it in "
                 "deploy/requirements.py and run `python -m deploy.requirements`, or pack another model."
             )
         for file in (INSTALL_ENGINE, pins):
             self.scripts[str(file)] = f"./env/docker/{file.name}"
-        self.run(f"sh ./env/docker/{INSTALL_ENGINE.name} {engine}")
+        self.run(f"sh ./env/docker/{INSTALL_ENGINE.name} {extra}")
 
 
 class Predictions(bentoml.IODescriptor, RootModel[list[Answer]]):
@@ -170,20 +172,20 @@ class BertClassifier:
             manifest = Manifest.read(directory)
             for device in SETTINGS.devices:
                 check_engine(manifest.backend, manifest.precision, device)
-            manifest.verify(directory)
-        except ModelError as error:
+            manifest.verify(directory, find_key(SETTINGS.key_file, variable("key")))
+        except (ModelError, ProtectionError) as error:
             raise BentoMLException(str(error)) from error
 
     def __init__(self) -> None:
         from runtime.classifier import Classifier
-        from runtime.probes import read_probes
         from runtime.tokenizer import Encoding
 
         directory = Path(self.model.path)
         device = SETTINGS.device_of((bentoml.server_context.worker_index or 1) - 1)
-        classifier = Classifier.load(directory, threads=SETTINGS.threads_per_worker, device=device)
+        key = find_key(SETTINGS.key_file, variable("key"))
+        classifier = Classifier.load(directory, threads=SETTINGS.threads_per_worker, device=device, key=key)
         classifier.warm_up()
-        manifest, probes = classifier.manifest, read_probes(directory)[:1]
+        manifest, probes = classifier.manifest, classifier.probes[:1]
 
         def check(texts: Sequence[TextInput]) -> None:
             check_pairs(texts, wanted=manifest.text_pair)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs while an image is built: installs the engine named by the only argument from the list beside this file,
-# and removes, in the same layer, what no classifier needs of it.
+# Runs while an image is built: installs the engine (or what opens encrypted models) that the only argument names
+# from the list beside this file, and removes, in the same layer, what no classifier needs of it.
 set -eu
 engine=$1
 uv pip install --no-cache --requirement "$(dirname "$0")/requirements-$engine.txt"

@@ -1,4 +1,4 @@
-"""`python -m deploy.requirements`: pins what the image installs, for each engine; it installs nothing.
+"""`python -m deploy.requirements`: pins what the image installs, for each extra; it installs nothing.
 
 Names come from the installed packages, followed from the dependencies in pyproject.toml; versions come from
 constraints.txt.
@@ -18,6 +18,12 @@ from packaging.utils import NormalizedName, canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 ENGINES = ("torch", "openvino")
 """The extras of pyproject.toml of which an image gets one."""
+LISTS: dict[str | None, str] = {
+    None: "every image installs",
+    **{engine: f"the image of a model for {engine} installs besides requirements.txt" for engine in ENGINES},
+    "encryption": "the image of an encrypted model installs besides requirements.txt",
+}
+"""By extra, None for what every model needs: what its list is, as the list says."""
 
 # The image is Linux and Python 3.11, whatever machine makes the list.
 IMAGE_PLATFORM = {
@@ -39,10 +45,10 @@ def pins(root: Path = ROOT) -> dict[NormalizedName, str]:
     return {canonicalize_name(pin[1]): pin[2] for pin in found if pin}
 
 
-def serving_requirements(engine: str | None = None, root: Path = ROOT) -> list[Requirement]:
-    """Return the dependencies that pyproject.toml names for serving, whatever the engine or for one."""
+def serving_requirements(extra: str | None = None, root: Path = ROOT) -> list[Requirement]:
+    """Return the dependencies that pyproject.toml names for serving any model, or in one of its extras."""
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    lines = project["dependencies"] if engine is None else project["optional-dependencies"][engine]
+    lines = project["dependencies"] if extra is None else project["optional-dependencies"][extra]
     return [Requirement(line) for line in lines]
 
 
@@ -69,21 +75,19 @@ def _needed_by(name: NormalizedName) -> list[Requirement]:
     return needed
 
 
-def list_of(engine: str | None, root: Path = ROOT) -> Path:
-    """Return the file with the pins of every image, or with those that an engine adds."""
-    return root / "deploy" / ("requirements.txt" if engine is None else f"requirements-{engine}.txt")
+def list_of(extra: str | None, root: Path = ROOT) -> Path:
+    """Return the file with the pins of every image, or with those that an extra adds."""
+    return root / "deploy" / ("requirements.txt" if extra is None else f"requirements-{extra}.txt")
 
 
-def render(engine: str | None = None, root: Path = ROOT) -> str:
-    """Return the text of the list of every image, or of the list that an engine adds to it."""
+def render(extra: str | None = None, root: Path = ROOT) -> str:
+    """Return the text of the list of every image, or of the list that an extra adds to it."""
     names = closure(serving_requirements(root=root))
-    what = "every image installs"
-    if engine is not None:
-        names = closure(serving_requirements(engine, root)) - names
-        what = f"the image of a model for {engine} installs besides requirements.txt"
+    if extra is not None:
+        names = closure(serving_requirements(extra, root)) - names
     pinned = pins(root)
     header = (
-        f"# What {what}, pinned as in constraints.txt.\n"
+        f"# What {LISTS[extra]}, pinned as in constraints.txt.\n"
         "# Made by `python -m deploy.requirements`; a test compares the two.\n"
     )
     return header + "".join(f"{name}=={pinned[name]}\n" for name in sorted(names))
@@ -91,9 +95,9 @@ def render(engine: str | None = None, root: Path = ROOT) -> str:
 
 def main(root: Path = ROOT) -> None:
     """Write every list and name it on stdout."""
-    for engine in (None, *ENGINES):
-        path = list_of(engine, root)
-        path.write_text(render(engine, root))
+    for extra in LISTS:
+        path = list_of(extra, root)
+        path.write_text(render(extra, root))
         sys.stdout.write(f"{path}\n")
 
 

@@ -54,10 +54,18 @@ class Classifier:
         self.tokenizer = tokenizer
         self.backend = backend
         self.cost = cost or Cost()
+        self.probes: tuple[Probe, ...] = ()
+        """What was recorded and replayed, where that was wanted."""
 
     @classmethod
     def load(
-        cls, path: str | Path, *, threads: int | None = None, device: str = "cpu", verify: bool = True
+        cls,
+        path: str | Path,
+        *,
+        threads: int | None = None,
+        device: str = "cpu",
+        key: bytes | None = None,
+        verify: bool = True,
     ) -> Self:
         """Load a model directory and prove that it still computes what was saved.
 
@@ -69,6 +77,8 @@ class Classifier:
             Threads of one forward pass; None leaves the engine's default.
         device : str
             "cpu", "cuda", "cuda:N" or "auto".
+        key : bytes, optional
+            Opens an encrypted model, which is decrypted into memory; with a key, no other model is loaded.
         verify : bool
             Compare digests and replay the probes. False is for the step that is about to write them.
 
@@ -76,18 +86,22 @@ class Classifier:
         ------
         ModelError
             Digests, labels, normalisers, limits or probes do not match, or the engine cannot load the files.
+        ProtectionError
+            The model is encrypted, and the key is missing or another one, or something was changed; or a key
+            is given, and the model is not encrypted.
         """
         directory = Path(path)
         manifest = Manifest.read(directory)
         if verify:
-            manifest.verify(directory)
-        options = BackendOptions(precision=manifest.precision, device=device, threads=threads)
-        tokenizer = Tokenizer.load(directory, manifest.max_length)
+            manifest.verify(directory, key)
+        options = BackendOptions(precision=manifest.precision, device=device, threads=threads, key=key)
+        tokenizer = Tokenizer.load(directory, manifest.max_length, key)
         backend = load_backend(manifest.backend, directory, options)
         classifier = cls(manifest, tokenizer, backend)
         classifier._check_limits(directory)
         if verify:
-            classifier.check_probes(read_probes(directory))
+            classifier.probes = tuple(read_probes(directory, key))
+            classifier.check_probes(classifier.probes)
         return classifier
 
     def check_probes(self, probes: Sequence[Probe]) -> float:

@@ -11,6 +11,7 @@
     ├── UsageError            wrong command line (exit status 2)
     │   ├── RecipeError       wrong recipe (exit status 2)
     │   └── SettingsError     wrong operator setting (exit status 2)
+    ├── ProtectionError       a key, an encrypted file or a record is not in order (exit status 1)
     ├── DataError             rows that cannot be trained on (exit status 1)
     └── TrainingError         training or saving could not finish (exit status 1)
 
@@ -65,6 +66,10 @@ class RecipeError(UsageError):
 
 class SettingsError(UsageError):
     """An operator setting is wrong."""
+
+
+class ProtectionError(BentobertError):
+    """A key is missing or wrong, or something it protects was changed."""
 
 
 class DataError(BentobertError):

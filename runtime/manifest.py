@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from runtime.errors import DigestError, ManifestError
+from runtime.envelope import SUFFIX
+from runtime.errors import DigestError, ManifestError, ProtectionError
+from runtime.files import needed
+from runtime.keys import derived, key_id
 from runtime.normalize import NORMALIZERS
 
 MANIFEST_NAME = "manifest.json"
@@ -28,6 +32,9 @@ class Manifest(BaseModel):
     itself, by its path with forward slashes, to the hexadecimal sha256 of its bytes. `spare_files` maps those
     that serving does not read, such as weights for transformers beside those of another engine: they may be
     missing.
+
+    Files whose name ends in `.enc` are encrypted. `seal`, present where there are any, is an HMAC-SHA256 of
+    all the rest by their key, after the id of that key: without it nobody can exchange files or labels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +53,7 @@ class Manifest(BaseModel):
     parity: dict[str, float] | None = None
     files: dict[str, str] = Field(default_factory=dict)
     spare_files: dict[str, str] = Field(default_factory=dict)
+    seal: str | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -54,7 +62,19 @@ class Manifest(BaseModel):
         unknown = [name for name in self.normalizers if name not in NORMALIZERS]
         if unknown:
             raise ValueError(f"unknown normalizers {unknown}; allowed: {', '.join(NORMALIZERS)}")
+        if self.is_encrypted and self.seal is None:
+            raise ValueError("there are encrypted files, and no seal")
         return self
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether a key is needed to load the model."""
+        return any(name.endswith(SUFFIX) for name in self.files)
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """The optional dependencies of this project that serving needs."""
+        return (self.backend, "encryption") if self.is_encrypted else (self.backend,)
 
     @classmethod
     def read(cls, directory: Path) -> Manifest:
@@ -86,8 +106,41 @@ class Manifest(BaseModel):
         beside.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
         beside.replace(path)
 
-    def verify(self, directory: Path) -> None:
+    def sealed(self, key: bytes) -> Manifest:
+        """Return it with the seal that only this key makes."""
+        # Read back, so that it knows of the same fields as whoever reads the file.
+        complete = self.model_validate_json(self.model_copy(update={"seal": ""}).model_dump_json())
+        return complete.model_copy(update={"seal": _seal(complete, key)})
+
+    def check_seal(self, directory: Path, key: bytes | None) -> None:
+        """Check that key and manifest belong together; nothing is to be checked where there is neither.
+
+        Raises
+        ------
+        ProtectionError
+            One of them is missing, the seal is of another key, or something was changed since.
+        """
+        if key is None and self.seal is None:
+            return
+        key = needed(key, directory)
+        if self.seal is None:
+            raise ProtectionError(
+                f"a key is given, and the model in {directory} is not encrypted: anybody could have put it "
+                "there; save it with protection.encrypt=true, or give no key."
+            )
+        if not hmac.compare_digest(self.seal.partition(":")[0].encode(), key_id(key).hex().encode()):
+            raise ProtectionError(
+                f"the model in {directory} is encrypted with another key than the one given; give its own."
+            )
+        if not hmac.compare_digest(self.seal.encode(), _seal(self, key).encode()):
+            raise ProtectionError(
+                f"{directory / MANIFEST_NAME} was changed since it was sealed; copy or save the model again."
+            )
+
+    def verify(self, directory: Path, key: bytes | None = None) -> None:
         """Compare every recorded digest with the file on disk, and the labels with those of `config.json`.
+
+        A key is compared with the seal first.
 
         Raises
         ------
@@ -96,7 +149,10 @@ class Manifest(BaseModel):
             cannot be read, or its bytes have changed.
         ManifestError
             `config.json` names other labels, or the same in another order.
+        ProtectionError
+            Key and seal do not belong together.
         """
+        self.check_seal(directory, key)
         if not self.files:
             raise DigestError(f"the manifest of {directory} records no file; save the model again.")
         for name, recorded in self.files.items():
@@ -116,6 +172,13 @@ class Manifest(BaseModel):
                 f"{path} names the labels {', '.join(map(str, named))}, its manifest "
                 f"{', '.join(self.labels)}; save the model again."
             )
+
+
+def _seal(manifest: Manifest, key: bytes) -> str:
+    # What a later version adds to the class does not stand in the file, and must not count.
+    content = json.loads(manifest.model_dump_json(exclude={"seal"}, exclude_unset=True))
+    told = json.dumps(content, sort_keys=True).encode()
+    return f"{key_id(key).hex()}:{hmac.digest(derived(key, 'manifest seal'), told, 'sha256').hex()}"
 
 
 def _verify_file(directory: Path, name: str, recorded: str, *, may_be_missing: bool = False) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import partial
+
+from runtime.pii import RECOGNIZERS, mask
 
 _FULLWIDTH_ALPHANUMERIC = {
     ord(full): ord(full) - 0xFEE0
@@ -44,7 +47,13 @@ NORMALIZERS: dict[str, Callable[[str], str]] = {
     "collapse_whitespace": collapse_whitespace,
     "remove_invisible": remove_invisible,
     "compose": compose,
+    "mask_pii": mask,
+    **{f"mask_{kind}": partial(mask, kinds=(kind,)) for kind in RECOGNIZERS},
 }
+"""Name in `data.normalizers` and in a manifest → step; applied to its own result it changes nothing.
+
+`mask_pii` puts placeholders for all personal data but names, `mask_<kind>` for one kind of it.
+"""
 
 
 def normalize(text: str, names: Sequence[str]) -> str:

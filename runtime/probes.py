@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runtime.errors import ProbeError
+from runtime.files import read_file, stored
 from runtime.tokenizer import TextInput
 
 PROBES_NAME = "probes.jsonl"
@@ -43,17 +44,19 @@ def write_probes(directory: Path, probes: Sequence[Probe]) -> None:
     beside.replace(path)
 
 
-def read_probes(directory: Path) -> list[Probe]:
+def read_probes(directory: Path, key: bytes | None = None) -> list[Probe]:
     """Read `probes.jsonl`.
 
     Raises
     ------
     ProbeError
         The file is missing, empty, or a line is not a probe.
+    ProtectionError
+        It is encrypted, and the key is missing or another one, or it was changed.
     """
-    path = directory / PROBES_NAME
+    path = stored(directory, PROBES_NAME)
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = read_file(directory, PROBES_NAME, key).decode("utf-8").split("\n")
         probes = [Probe.model_validate_json(line) for line in lines if line]
     except (OSError, ValueError) as error:
         reason = (

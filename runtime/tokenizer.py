@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import tokenizers
 
-from runtime.errors import InputError, ManifestError
+from runtime.errors import InputError, ManifestError, ProtectionError
+from runtime.files import is_encrypted, read_file, stored
 
 TOKENIZER_NAME = "tokenizer.json"
 PAD_TOKEN = "[PAD]"  # noqa: S105 - a vocabulary entry
@@ -75,19 +76,27 @@ class Tokenizer:
         self.pad_token_id: int = pad_token_id
 
     @classmethod
-    def load(cls, directory: Path, max_length: int) -> Self:
+    def load(cls, directory: Path, max_length: int, key: bytes | None = None) -> Self:
         """Read `tokenizer.json` of a model directory.
 
         Raises
         ------
         ManifestError
             The file is missing or is not a tokenizer with a padding token.
+        ProtectionError
+            It is encrypted, and the key is missing or another one, or it was changed.
         """
-        path = directory / TOKENIZER_NAME
+        path = stored(directory, TOKENIZER_NAME)
         if not path.is_file():
             raise ManifestError(f"{path} is missing; a model directory needs the file of a fast tokenizer.")
         try:
-            backend = tokenizers.Tokenizer.from_file(str(path))
+            backend = (
+                tokenizers.Tokenizer.from_buffer(read_file(directory, TOKENIZER_NAME, key))
+                if is_encrypted(directory, TOKENIZER_NAME)
+                else tokenizers.Tokenizer.from_file(str(path))
+            )
+        except ProtectionError:
+            raise
         except Exception as error:  # the library raises bare Exception for every malformed file
             raise ManifestError(f"{path} is not a tokenizer ({error}); save the model again.") from error
         return cls(backend, max_length)

@@ -8,6 +8,7 @@ tested with.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from runtime.capacity import Capacity, Load
 from runtime.classifier import Classifier
 from runtime.cpus import available_cpus
 from runtime.errors import BentobertError, UsageError
+from runtime.keys import find_key
 from runtime.manifest import MANIFEST_NAME, Manifest
 from runtime.probes import read_probes
 from runtime.tokenizer import TextInput
@@ -43,7 +45,7 @@ class Candidate:
 
 def measure(directory: Path, threads: int, texts: Sequence[TextInput], p95_seconds: float) -> Candidate:
     """Load a model, time its forward passes and compute what it can take."""
-    classifier = Classifier.load(directory, threads=threads)
+    classifier = Classifier.load(directory, threads=threads, key=_key(directory))
     classifier.warm_up()
     lengths = tuple(len(encoding) for encoding in classifier.encode(texts))
     load = Load(lengths, classifier.cost)
@@ -120,7 +122,7 @@ def _texts(path: Path | None, models: Sequence[Path]) -> list[TextInput]:
                 "printed."
             )
     if path is None:
-        return [probe.input for probe in read_probes(models[0])]
+        return [probe.input for probe in read_probes(models[0], _key(models[0]))]
     if any(Manifest.read(directory).text_pair for directory in models):
         raise UsageError("--texts holds single texts and a model compares two; leave --texts out.")
     try:
@@ -131,6 +133,13 @@ def _texts(path: Path | None, models: Sequence[Path]) -> list[TextInput]:
     if not texts:
         raise UsageError(f"{path} holds no text; give a file with one text a line.")
     return texts[:: max(1, len(texts) // _MOST_TEXTS)]
+
+
+def _key(directory: Path) -> bytes | None:
+    """Return the key that the service would take, for a model that needs one."""
+    if not Manifest.read(directory).is_encrypted:
+        return None
+    return find_key(os.environ.get("CLASSIFIER_KEY_FILE") or None, "CLASSIFIER_KEY")
 
 
 def _table(candidates: Sequence[Candidate], latency_ms: float) -> Iterator[str]:

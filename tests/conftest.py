@@ -88,6 +88,19 @@ def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def encrypted_model(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    """Return the tiny model as `save` encrypts it, and its key; copy it before changing it."""
+    from runtime.manifest import Manifest
+    from train.artifact import record_digests
+    from train.protection import copy_model
+
+    directory, key = tmp_path_factory.mktemp("encrypted"), bytes(range(32))
+    copy_model(tiny_model_dir, directory, key)
+    record_digests(directory, Manifest.read(tiny_model_dir), key)
+    return directory, key
+
+
+@pytest.fixture(scope="session")
 def tiny_model_store(tiny_model_dir: Path) -> Path:
     """Return the BentoML home of this test session, whose store holds the tiny model as `TINY_TAG`.
 

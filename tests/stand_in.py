@@ -62,7 +62,10 @@ class StandIn:
         self.cost = Cost()
 
     @classmethod
-    def load(cls, path: str | Path, *, threads: int | None = None, device: str = "cpu") -> StandIn:
+    def load(
+        cls, path: str | Path, *, threads: int | None = None, device: str = "cpu", key: bytes | None = None
+    ) -> StandIn:
+        assert key is None, "the stand-in opens nothing"
         folder = Path(os.environ[FOLDER_VARIABLE])
         (folder / "loaded").write_text(json.dumps({"threads": threads, "device": device}), encoding="utf-8")
         return cls(Path(path), folder)

@@ -59,11 +59,11 @@ RULES = {
         ("runtime.api", "runtime.cpus", "runtime.errors", "runtime.isolation", "runtime.logs"), HTTP
     ),
     "runtime/backends/torch": Rule(
-        ("runtime.backends", "runtime.tokenizer", "runtime.errors"),
+        ("runtime.backends", "runtime.tokenizer", "runtime.errors", "runtime.files"),
         ("numpy", "pydantic", "safetensors", "torch"),
     ),
     "runtime/backends/openvino.py": Rule(
-        ("runtime.backends", "runtime.tokenizer", "runtime.errors"), ("numpy", "openvino")
+        ("runtime.backends", "runtime.tokenizer", "runtime.errors", "runtime.files"), ("numpy", "openvino")
     ),
     "runtime/backends/": Rule(("runtime.backends", "runtime.tokenizer", "runtime.errors"), ("numpy",)),
     "runtime/scheduler.py": Rule(),
@@ -79,6 +79,7 @@ RULES = {
         ),
         ("bentoml", "_bentoml_impl", "starlette"),
     ),
+    "runtime/envelope.py": Rule(("runtime.errors", "runtime.keys"), ("cryptography",)),
     "runtime/": Rule(("runtime",), ("numpy", "pydantic", "tokenizers"), never=("runtime.api",)),
     "train/save.py": Rule(("train", "runtime"), ANY, never=("runtime.api",)),
     "train/": Rule(("train", "runtime"), ANY, never=("runtime.api", "bentoml")),

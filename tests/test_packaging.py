@@ -176,6 +176,21 @@ def test_a_file_that_the_manifest_does_not_list_stays_out_of_the_image(
     assert ignored.read_text() == "models/bert-classifier/tiny/model.safetensors\n"
 
 
+def test_the_image_of_an_encrypted_model_gets_what_opens_it(tiny_model_store: Path, tmp_path: Path) -> None:
+    path = copy_for("openvino", tiny_model_store, tmp_path)
+    manifest = json.loads(path.read_text())
+    manifest["files"]["probes.jsonl.enc"] = manifest["files"].pop("probes.jsonl")
+    path.write_text(json.dumps({**manifest, "seal": "0"}))
+    done = build(tmp_path, TINY_TAG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = tmp_path.glob("bentos/*/*/env/docker/Dockerfile")
+    dockerfile, bento = path.read_text(), path.parents[2]
+    for extra in ("openvino", "encryption"):
+        assert f"\nRUN sh ./env/docker/install-engine.sh {extra}\n" in dockerfile
+    lists = {path.name for path in bento.rglob("requirements*.txt")}
+    assert lists == {"requirements.txt", "requirements-openvino.txt", "requirements-encryption.txt"}
+
+
 def test_a_model_for_an_engine_without_a_list_is_not_packed(tiny_model_store: Path, tmp_path: Path) -> None:
     copy_for("tensorrt", tiny_model_store, tmp_path)
     done = build(tmp_path, TINY_TAG)
@@ -184,10 +199,10 @@ def test_a_model_for_an_engine_without_a_list_is_not_packed(tiny_model_store: Pa
     assert "Traceback" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("engine", [None, *requirements.ENGINES], ids=str)
-def test_the_pins_of_the_image_are_those_of_the_constraints(engine: str | None) -> None:
-    path = requirements.list_of(engine)
-    assert path.read_text() == requirements.render(engine), "run `python -m deploy.requirements`"
+@pytest.mark.parametrize("extra", requirements.LISTS, ids=str)
+def test_the_pins_of_the_image_are_those_of_the_constraints(extra: str | None) -> None:
+    path = requirements.list_of(extra)
+    assert path.read_text() == requirements.render(extra), "run `python -m deploy.requirements`"
     names = set(pinned_in(path))
     assert (
         names & {"transformers", "datasets", "accelerate", "scikit-learn", "locust", "nncf", "triton"}

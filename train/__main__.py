@@ -1,4 +1,4 @@
-"""The command line: `python -m train COMMAND RECIPE.toml [section.key=value ...] [--resume]`.
+"""The command line: `python -m train COMMAND RECIPE.toml [section.key=value ...] [--resume] [--apply FILE]`.
 
 It knows the names of the commands, not their work: a module is imported when its command is chosen.
 """
@@ -25,6 +25,11 @@ _THE_MACHINES_FAULT = {
 _NUMBER = re.compile(r"(?:Errno|os error) (\d+)")
 _TORCH_CANNOT_WRITE = "inline_container"
 _MOST_REASON = 300
+_ONLY_READ = {"show", "audit"}
+"""Commands that leave no line in the log of the run."""
+
+_APPLIES = "noise"
+"""The command, and the section, that `--apply` belongs to."""
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells count it: 128 + SIGINT."""
@@ -39,12 +44,17 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "show": Command("train.show", "print the resolved recipe: every setting, its value and what it means"),
+    "doctor": Command("train.doctor", "report what is wrong with the data, before any minute of training"),
+    "prepare": Command("train.prepare", "clean, deduplicate and split the rows; write them with a datasheet"),
+    "noise": Command("train.noise", "list labels that look wrong, or put the list back with --apply FILE"),
+    "augment": Command("train.augment", "make training rows from training rows; keep them if that is better"),
     "vocab": Command("train.vocab", "learn a WordPiece vocabulary from the corpus"),
     "pretrain": Command("train.pretrain", "teach a BERT your unlabelled texts, by guessing hidden words"),
     "finetune": Command("train.finetune", "train a classifier; keep its best epoch as a servable directory"),
     "evaluate": Command("train.evaluate", "measure the trained model through the code that serves it"),
     "export": Command("train.export", "write it for a backend and precision, and compare with the original"),
     "save": Command("train.save", "put export, metrics and model card into the BentoML model store"),
+    "audit": Command("train.audit", "print the log of the run, if nobody has changed it"),
     "all": Command("train.all", "finetune, evaluate, export and save, one after the other"),
 }
 
@@ -65,7 +75,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0 done, 1 failed, 2 wrong usage."""
-    from runtime.errors import BentobertError, UsageError
+    from runtime.errors import BentobertError
 
     handler = _StandardError()
     logger = logging.getLogger("train")
@@ -75,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_run(sys.argv[1:] if arguments is None else arguments), flush=True)
     except BentobertError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
+        return _status(error)
     except BrokenPipeError:
         sys.stdout = None  # whoever read it has gone; the interpreter would complain once more at its end
         return 1
@@ -111,9 +121,50 @@ def _run(arguments: Sequence[str]) -> Path | str:
         raise _usage_error(f"{name} needs a recipe; write `python -m train {name} RECIPE.toml`.")
     from train.recipe import read_recipe
 
-    recipe = read_recipe(Path(given.recipe), given.overrides, resume=given.resume)
+    recipe = read_recipe(Path(given.recipe), _overrides(given), resume=given.resume)
     run: Callable[[Recipe], Path | str] = importlib.import_module(command.module).run
-    return run(recipe)
+    try:
+        return run(recipe)
+    except (Exception, KeyboardInterrupt) as error:
+        _log_failure(given.command, recipe, error)
+        raise
+
+
+def _log_failure(command: str, recipe: Recipe, error: BaseException) -> None:
+    """Write into the log of the run that a command failed, where there is a run to tell it of."""
+    if command in _ONLY_READ or not _has_run(recipe):
+        return
+    from train.audit import record
+
+    try:
+        record(command, recipe, exit_status=_status(error))
+    except OSError as failure:  # what went wrong first is what the user must see
+        logging.getLogger(__name__).warning("the audit log cannot be written (%s)", failure.strerror)
+
+
+def _has_run(recipe: Recipe) -> bool:
+    from train.run import RunDirectory
+
+    try:
+        return RunDirectory.of(recipe).root.is_dir()
+    except OSError:  # a name that no folder can have
+        return False
+
+
+def _status(error: BaseException) -> int:
+    """Return the exit status after an error."""
+    from runtime.errors import UsageError
+
+    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 2 if isinstance(error, UsageError) else 1
+
+
+def _overrides(given: argparse.Namespace) -> list[str]:
+    """Return the overrides, `--apply FILE` as the one that it stands for."""
+    if given.apply is None:
+        return list(given.overrides)
+    if given.command != _APPLIES:
+        raise _usage_error(f"{given.command} knows no --apply; it belongs to the command {_APPLIES}.")
+    return [*given.overrides, f"{_APPLIES}.apply={given.apply}"]
 
 
 def _chosen(name: str) -> Command:
@@ -134,7 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     lines = "\n".join(f"  {name:10}{command.help}" for name, command in COMMANDS.items())
     parser = _Parser(
         prog="python -m train",
-        usage="python -m train COMMAND RECIPE.toml [section.key=value ...] [--resume]",
+        usage="python -m train COMMAND RECIPE.toml [section.key=value ...] [--resume] [--apply FILE]",
         description=f"Labelled text in, a servable classifier out.\n\ncommands:\n{lines}",
         epilog="The path of what was made goes to standard output, progress to standard error. "
         "Exit status: 0 done, 1 failed, 2 wrong usage.",
@@ -148,6 +199,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="section.key=value",
         nargs="*",
         help="replaces a setting of the recipe; an empty value restores its default",
+    )
+    parser.add_argument(
+        "--apply", metavar="FILE", help="of noise: put the labels of a filled-in list into the rows"
     )
     parser.add_argument("--resume", action="store_true", help="continue training where it was interrupted")
     return parser

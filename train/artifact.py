@@ -11,6 +11,7 @@ from pathlib import Path
 
 from runtime.backends import BACKENDS
 from runtime.classifier import Classifier
+from runtime.envelope import SUFFIX
 from runtime.manifest import Manifest, digest_files
 from runtime.probes import Probe, write_probes
 from train.data.rows import Row
@@ -40,19 +41,21 @@ def finish(directory: Path, manifest: Manifest, dev: Sequence[Row]) -> Manifest:
             for row, found in zip(rows, logits, strict=True)
         ],
     )
-    sealed = record_digests(directory, manifest)
+    complete = record_digests(directory, manifest)
     Classifier.load(directory)
-    return sealed
+    return complete
 
 
-def record_digests(directory: Path, manifest: Manifest) -> Manifest:
-    """Write the manifest with the digests of all other files, and return it."""
+def record_digests(directory: Path, manifest: Manifest, key: bytes | None = None) -> Manifest:
+    """Write the manifest with the digests of all other files, sealed where there is a key, and return it."""
     digests = digest_files(directory)
-    unread = BACKENDS[manifest.backend].unread
+    unread = [name + suffix for name in BACKENDS[manifest.backend].unread for suffix in ("", SUFFIX)]
     spare = {name: digests.pop(name) for name in unread if name in digests}
-    sealed = manifest.model_copy(update={"files": digests, "spare_files": spare})
-    sealed.write(directory)
-    return sealed
+    complete = manifest.model_copy(update={"files": digests, "spare_files": spare})
+    if key is not None:
+        complete = complete.sealed(key)
+    complete.write(directory)
+    return complete
 
 
 def probe_rows(rows: Sequence[Row], count: int) -> list[Row]:

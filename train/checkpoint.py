@@ -24,7 +24,7 @@ _STATE = "trainer_state.json"
 
 _CONTENTS = "the contents of the data files"
 _IRRELEVANT = {
-    *("finetune.resume", "data.train", "data.dev", "data.test"),
+    *("finetune.resume", "data.train", "data.dev", "data.test", "data.prepared", "data.key_file"),
     *("pretrain.resume", "pretrain.max_minutes", "pretrain.checkpoint_minutes", "pretrain.weights"),
     *("corpus.files", "corpus.exclude", "corpus.licences"),
 }

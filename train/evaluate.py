@@ -11,11 +11,12 @@ from typing import Literal
 from runtime.classifier import Classifier, Prediction
 from runtime.errors import UsageError
 from runtime.manifest import MANIFEST_NAME
-from train import metrics
+from train import audit, metrics
 from train.artifact import WEIGHTS_NAME
 from train.config import Recipe
 from train.data.loader import load_rows
 from train.data.rows import Row, describe_files
+from train.protection import close_to_others
 from train.report.evaluation import Evaluation, Mistake, print_table, write_errors, write_html
 from train.run import RunDirectory, write_json
 
@@ -46,7 +47,11 @@ def run(recipe: Recipe) -> Path:
     _warn_if_useless(evaluation)
     write_errors(directory.errors, mistakes)
     write_html(directory.report, evaluation, mistakes)
+    for path in (directory.errors, directory.report):
+        close_to_others(path)
     write_json(directory.metrics, {**evaluation, "seconds": round(time.monotonic() - started, 1)})
+    wrote = [directory.metrics, directory.errors, directory.report]
+    audit.record("evaluate", recipe, [directory.model, *audit.data_files(recipe, split)], wrote)
     return directory.metrics
 
 

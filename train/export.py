@@ -15,6 +15,7 @@ from runtime.classifier import Classifier
 from runtime.manifest import MANIFEST_NAME
 from runtime.probes import PROBES_NAME
 from runtime.tokenizer import Encoding
+from train import audit
 from train.artifact import EXPORT_NAME, WEIGHTS_NAME, finish
 from train.config import Recipe
 from train.data.loader import load_rows
@@ -57,6 +58,8 @@ def run(recipe: Recipe) -> Path:
         figures = {name: float(value) for name, value in asdict(parity).items()}
         write_json(staging / EXPORT_NAME, {"source_weights": original.manifest.files[WEIGHTS_NAME]} | figures)
         finish(staging, manifest.model_copy(update={"parity": figures}), dev)
+    read = [directory.model, *audit.data_files(recipe, "train", "dev")]
+    audit.record("export", recipe, read, [directory.export])
     return directory.export
 
 

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import TrainingError
-from runtime.manifest import Manifest
+from runtime.manifest import Manifest, file_digest
 from runtime.tokenizer import Tokenizer
-from train import checkpoint
+from train import audit, checkpoint
 from train.artifact import TRAINING_NAME, WEIGHTS_NAME, finish, now, versions
 from train.config import Recipe
 from train.data.encoded import EncodedRows
 from train.data.loader import Splits, load_splits
+from train.data.prepared import DATASHEET
 from train.data.rows import Row, describe_files
 from train.pretrained import build_model, read_config, read_tokenizer
+from train.recipe import expanded
 from train.run import RunDirectory, staged, write_json
 
 if TYPE_CHECKING:
@@ -29,7 +31,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MANY_UNKNOWN = 0.05
-_NOT_OF_TRAINING = {"run", "corpus", "vocab", "pretrain", "doctor", "prepare", "augment", "noise"}
+_NOT_OF_TRAINING = {
+    "run",
+    "corpus",
+    "vocab",
+    "pretrain",
+    "doctor",
+    "prepare",
+    "augment",
+    "noise",
+    "protection",
+}
 _MACHINE = "machine.json"
 """Beside the checkpoints: in what precision and where they were computed."""
 
@@ -52,10 +64,25 @@ def run(recipe: Recipe) -> Path:
     config = read_config(recipe)
     splits = load_splits(recipe)
     with directory.locked():
-        return _finetune(recipe, directory, config, splits)
+        made = fit(recipe, directory, config, splits)
+        read = audit.data_files(recipe, "train", "dev", "test") + audit.base_model(recipe.finetune.base_model)
+        audit.record("finetune", recipe, read, [made])
+    return made
 
 
-def _finetune(recipe: Recipe, directory: RunDirectory, config: BertConfig, splits: Splits) -> Path:
+def fit(recipe: Recipe, directory: RunDirectory, config: BertConfig, splits: Splits) -> Path:
+    """Train on these rows in place of those that the recipe names; the caller keeps other processes out.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    directory : RunDirectory
+        Gets the model, and checkpoints until then.
+    config : BertConfig
+        Of the base model, from `read_config`; it is changed.
+    splits : Splits
+        `labels` may have some that no training row has.
+    """
     origin = checkpoint.origin_of(recipe, describe_files([*splits.train, *splits.dev]))
     last = _last_checkpoint(recipe, directory.checkpoints, origin)
     if (
@@ -195,10 +222,12 @@ def _report(
     recipe: Recipe, splits: Splits, figures: dict[str, Any], origin: checkpoint.Origin
 ) -> dict[str, Any]:
     """Return what the model card will tell of data and training."""
+    prepared = recipe.labelled().prepared
     named = {"train": splits.train, "dev": splits.dev, "test": splits.test}
     return {
         "recipe": recipe.model_dump(mode="json", exclude=_NOT_OF_TRAINING),
         "data": {name: _describe(rows, splits.labels) for name, rows in named.items() if rows},
+        "datasheet": None if prepared is None else file_digest(expanded(prepared) / DATASHEET),
         "training": figures,
         "origin": origin,
     }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.errors import DataError, RecipeError
 from runtime.manifest import file_digest
 from runtime.normalize import normalize
-from train import checkpoint
+from train import audit, checkpoint
 from train.artifact import now, versions
 from train.config import PretrainSection, Recipe
 from train.data.corpus import corpus_files, load_corpus, times_of
@@ -64,7 +64,10 @@ def run(recipe: Recipe) -> Path:
     tokenizer = read_tokenizer(recipe, config, "pretrain")
     _check_vocabulary(recipe, tokenizer)
     with directory.locked():
-        return _pretrain(recipe, directory, config, tokenizer)
+        made = _pretrain(recipe, directory, config, tokenizer)
+        read = corpus_files(recipe.unlabelled()) + audit.base_model(recipe.pretrain.base_model)
+        audit.record("pretrain", recipe, read, [made])
+    return made
 
 
 def _pretrain(

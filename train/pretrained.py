@@ -126,8 +126,12 @@ def build_model(recipe: Recipe, config: BertConfig, labels: Sequence[str]) -> Pr
     return cast("PreTrainedModel", model)
 
 
-def build_language_model(recipe: Recipe, config: BertConfig) -> BertForMaskedLM:
+def build_language_model(
+    recipe: Recipe, config: BertConfig, section: Section = "pretrain"
+) -> BertForMaskedLM:
     """Return a masked language model in float32: pretrained weights or random ones.
+
+    That of `pretrain` may have a new head, which it learns; that of `finetune` must come with its own.
 
     Raises
     ------
@@ -138,10 +142,10 @@ def build_language_model(recipe: Recipe, config: BertConfig) -> BertForMaskedLM:
     from safetensors import SafetensorError
     from transformers import BertForMaskedLM, set_seed
 
-    set_seed(recipe.pretrain.seed)
-    setting, base = "pretrain.base_model", recipe.pretrain.base_model
+    set_seed(getattr(recipe, section).seed)
+    setting, base = f"{section}.base_model", getattr(recipe, section).base_model
     if base == SCRATCH:
-        return _randomly(BertForMaskedLM, config, "pretrain")
+        return _randomly(BertForMaskedLM, config, section)
     try:
         loaded: Any = BertForMaskedLM.from_pretrained(
             _local(base), config=config, dtype=torch.float32, output_loading_info=True
@@ -149,7 +153,7 @@ def build_language_model(recipe: Recipe, config: BertConfig) -> BertForMaskedLM:
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _unreadable(setting, base, error) from error
     model, found = loaded
-    _check_found(setting, base, found, _NEW_WITH_EVERY_LANGUAGE_MODEL)
+    _check_found(setting, base, found, _NEW_WITH_EVERY_LANGUAGE_MODEL if section == "pretrain" else ())
     return cast("BertForMaskedLM", model)
 
 

@@ -50,7 +50,16 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), *, resume: bool = Fal
         raise RecipeError(f"{path}: {_sentence(error.errors(include_url=False))}") from error
     if recipe.data is None and recipe.corpus is None:
         raise RecipeError(f"{path}: data.train is missing; {_MISSING['data.train']}.")
-    return recipe
+    return _with_prepared_rows(recipe)
+
+
+def _with_prepared_rows(recipe: Recipe) -> Recipe:
+    """Put what `prepare` wrote in place of the files that the recipe names, where it says so."""
+    if recipe.data is None or recipe.data.prepared is None:
+        return recipe
+    from train.data.prepared import section_of
+
+    return recipe.model_copy(update={"data": section_of(recipe.data.prepared, recipe.data)})
 
 
 def nearest_path(path: Path, *others: Path) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from runtime.errors import RecipeError, UsageError
 from train.config import Recipe
+from train.protection import close_to_others, private_directory
 from train.recipe import expanded
 
 
@@ -39,7 +40,7 @@ class RunDirectory:
             Another process is at work in it; a killed one is not.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            private_directory(self.root)
         except OSError as error:
             raise RecipeError(
                 f"run.directory={str(self.root)!r} cannot be made ({error.strerror}); name another folder."
@@ -50,6 +51,11 @@ class RunDirectory:
                     f"{self.root} is being written by another `python -m train`; wait, or set run.directory."
                 )
             yield
+
+    @property
+    def prepared(self) -> Path:
+        """The rows that `prepare` kept, split and described."""
+        return self.root / "prepared"
 
     @property
     def vocabulary(self) -> Path:
@@ -92,9 +98,44 @@ class RunDirectory:
         return self.root / "metrics.json"
 
     @property
+    def quick(self) -> Path:
+        """States of the models that `noise` and `augment` train; gone once those are done."""
+        return self.root / "quick"
+
+    @property
+    def label_issues(self) -> Path:
+        """Rows whose label `noise` doubts, to be relabelled."""
+        return self.root / "label_issues.csv"
+
+    @property
+    def relabelled(self) -> Path:
+        """The training rows with the labels of such a list."""
+        return self.root / "relabelled.parquet"
+
+    @property
+    def augmentation(self) -> Path:
+        """How training with augmented rows compares with training without."""
+        return self.root / "augmentation.json"
+
+    @property
+    def augmented(self) -> Path:
+        """The rows with augmented ones among those to train on, where that was better."""
+        return self.root / "augmented"
+
+    @property
     def errors(self) -> Path:
         """Wrongly classified rows, the most confident first."""
         return self.root / "errors.csv"
+
+    @property
+    def doctor(self) -> Path:
+        """What `doctor` found in the data, for programs."""
+        return self.root / "doctor.json"
+
+    @property
+    def doctor_page(self) -> Path:
+        """What `doctor` found in the data, for people."""
+        return self.root / "doctor.html"
 
     @property
     def report(self) -> Path:
@@ -106,28 +147,31 @@ class RunDirectory:
 def staged(target: Path) -> Iterator[Path]:
     """Yield an empty directory beside `target` that replaces it when the block ends without an exception.
 
+    Only the owner may read it and what is in it.
+
     Until then `target` stays as it was. What an earlier, killed process left beside it is removed; where it
     was killed between its two renames, the directory it had moved aside comes back.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    private_directory(target.parent)
     for leftover in target.parent.glob(f".{target.name}-*"):
         if (leftover / target.name).exists() and not target.exists():
             (leftover / target.name).rename(target)
         shutil.rmtree(leftover)
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    staging.chmod(0o755)  # mkdtemp gives 0700, and the directory is to be read like any other
     try:
         yield staging
+        close_to_others(staging)
         _replace(staging, target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write JSON that people can read, atomically: beside, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write JSON that people can read, atomically: beside, then renamed; only the owner may read it."""
+    private_directory(path.parent)
     beside = path.with_name(f".{path.name}.part")
     beside.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    close_to_others(beside)
     beside.replace(path)
 
 

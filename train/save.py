@@ -26,8 +26,10 @@ from bentoml._internal.models import ModelStore
 from runtime.classifier import Classifier
 from runtime.errors import TrainingError, UsageError
 from runtime.manifest import MANIFEST_NAME, Manifest
+from train import audit
 from train.artifact import EXPORT_NAME, TRAINING_NAME, WEIGHTS_NAME, record_digests
 from train.config import Recipe
+from train.protection import copy_model, key_of, open_to_others, private_directory
 from train.report.card import model_card
 from train.report.evaluation import Evaluation
 from train.run import RunDirectory, write_json
@@ -50,8 +52,11 @@ def run(recipe: Recipe) -> Path:
         The run has no export or no metrics yet, the metrics are of other weights, or the version exists.
     ModelError
         The stored directory would not load.
+    ProtectionError
+        It is to be encrypted, and there is no key.
     """
     directory = RunDirectory.of(recipe)
+    key = key_of(recipe)
     evaluation = _read_evaluation(directory)
     tag = bentoml.Tag(recipe.store.name, recipe.store.version)
     if tag.version is None:
@@ -60,9 +65,11 @@ def run(recipe: Recipe) -> Path:
     final = store / tag.path()
     _refuse_existing(tag, final)
     with _staging_store(store.parent) as staging:
-        _create(tag, directory.export, evaluation, staging)
-        Classifier.load(staging / tag.path())
+        _create(tag, directory.export, evaluation, staging, key)
+        open_to_others(staging / tag.path())
+        Classifier.load(staging / tag.path(), key=key)
         _publish(staging / tag.path(), final)
+    audit.record("save", recipe, [directory.export, directory.metrics], [final])
     logger.info("saved %s", tag)
     return final
 
@@ -121,20 +128,20 @@ def _staging_store(home: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _create(tag: bentoml.Tag, export: Path, evaluation: Evaluation, staging: Path) -> None:
-    """Let BentoML make the entry in the staging store."""
+def _create(tag: bentoml.Tag, export: Path, evaluation: Evaluation, staging: Path, key: bytes | None) -> None:
+    """Let BentoML make the entry in the staging store, of files that are encrypted if there is a key."""
     manifest = Manifest.read(export)
     labels = {"task": "text-classification", "backend": manifest.backend, "precision": manifest.precision}
     with bentoml.models.create(
         tag, labels=labels, metadata=_metadata(manifest, evaluation), _model_store=ModelStore(staging)
     ) as model:
         folder = Path(model.path)
-        shutil.copytree(export, folder, dirs_exist_ok=True)
+        copy_model(export, folder, key)
         write_json(folder / METRICS_NAME, evaluation)
         training = json.loads((export / TRAINING_NAME).read_text(encoding="utf-8"))
         card = model_card(str(tag), manifest, training, evaluation)
         (folder / CARD_NAME).write_text(card, encoding="utf-8")
-        record_digests(folder, manifest)
+        record_digests(folder, manifest, key)
 
 
 def _metadata(manifest: Manifest, evaluation: Evaluation) -> dict[str, Any]:
@@ -152,9 +159,12 @@ def _metadata(manifest: Manifest, evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _publish(made: Path, final: Path) -> None:
-    """Rename a finished entry into the store, then point `latest` at it; each step is all or nothing."""
+    """Rename a finished entry into the store, then point `latest` at it; each step is all or nothing.
+
+    Everybody could read the entry, as its image needs it, but only its owner may enter the folder around.
+    """
     _flush(made)
-    final.parent.mkdir(parents=True, exist_ok=True)
+    private_directory(final.parent)
     try:
         made.rename(final)
     except OSError as error:

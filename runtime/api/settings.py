@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runtime.cpus import available_cpus
 from runtime.errors import SettingsError, nearest
 
 PREFIX = "CLASSIFIER_"
+_SECRET = {"key"}
 _NAME = r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?"
 
 
@@ -85,6 +86,18 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=4 * 2**20, ge=1024, le=2**30, description="Most bytes of one request body."
     )
+    key_file: str | None = Field(
+        default=None,
+        pattern=r"^([/~]|[A-Za-z]:)",  # workers may start in another folder
+        description="File with the key of an encrypted model, 32 bytes in base64, that the service alone may "
+        "read, as an absolute path; with a key, no other model is served.",
+    )
+    key: SecretStr | None = Field(
+        default=None,
+        min_length=43,
+        max_length=64,
+        description="The key itself, where it cannot be a file; whoever sees the environment sees it.",
+    )
     access_log: bool = Field(default=False, description="Log one line per request: never its texts.")
     tracing: bool = Field(
         default=False, description="Record OpenTelemetry spans, at about 0.2 ms of CPU per request."
@@ -131,10 +144,11 @@ def read_settings() -> Settings:
         problem = error.errors(include_url=False)[0]
         field = str(problem["loc"][0])
         reason = "of another form" if problem["type"] == "string_pattern_mismatch" else problem["msg"]
+        given = "not shown here" if field in _SECRET else repr(problem["input"])
         raise SettingsError(
-            f"{variable(field)} is {problem['input']!r}: {reason}; correct it or unset it. "
+            f"{variable(field)} is {given}: {reason}; correct it or unset it. "
             f"Its meaning: {Settings.model_fields[field].description}"
-        ) from error
+        ) from (None if field in _SECRET else error)
 
 
 def variable(field: str) -> str:

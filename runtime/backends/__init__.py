@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -31,11 +31,15 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BackendOptions:
-    """Precision of the manifest, device and threads of the machine (None: the engine's default)."""
+    """Precision of the manifest, device and threads of the machine (None: the engine's default).
+
+    `key` opens what is encrypted of the model.
+    """
 
     precision: str
     device: str = "cpu"
     threads: int | None = None
+    key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ def load_backend(name: str, directory: Path, options: BackendOptions) -> Backend
     BackendError
         The name is unknown, it does not run this precision on this device, its library is not installed, or
         the files do not fit.
+    ProtectionError
+        The files are encrypted, and the key is missing or another one, or they were changed.
     """
     check_engine(name, options.precision, options.device)
     module_name, class_name = BACKENDS[name].factory.split(":")

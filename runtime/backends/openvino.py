@@ -19,9 +19,11 @@ from runtime.backends import BackendOptions  # noqa: E402
 from runtime.backends.checks import check_batch, check_logits  # noqa: E402
 from runtime.backends.packing import pack  # noqa: E402
 from runtime.errors import BackendError, EngineError  # noqa: E402
+from runtime.files import is_encrypted, read_file, stored  # noqa: E402
 from runtime.tokenizer import Batch  # noqa: E402
 
 MODEL_NAME = "openvino_model.xml"
+WEIGHTS_NAME = "openvino_model.bin"
 LIMITS_KEY = "limits"
 """Where in the model's own metadata stand its vocabulary size and positions, as JSON."""
 
@@ -45,6 +47,8 @@ class OpenVinoBackend:
     ------
     BackendError
         The files are missing or are no such model.
+    ProtectionError
+        The files are encrypted, and the key is missing or another one, or they were changed.
     """
 
     def __init__(self, directory: Path, options: BackendOptions) -> None:
@@ -58,16 +62,16 @@ class OpenVinoBackend:
         }
         if options.threads is not None:
             settings["INFERENCE_NUM_THREADS"] = options.threads
-        path = directory / MODEL_NAME
         try:
-            model = core.read_model(path)
+            model = _read_model(core, directory, options.key)
             limits = json.loads(model.get_rt_info(LIMITS_KEY).astype(str))
             self._vocab_size, self._positions = int(limits["vocab_size"]), int(limits["positions"])
             compiled = core.compile_model(model, "CPU", settings)
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
             reason = str(error).strip().rpartition("\n")[2][:200]
             raise BackendError(
-                f"{path} cannot be loaded ({reason}); export and save the model again."
+                f"{stored(directory, MODEL_NAME)} cannot be loaded ({reason}); "
+                "export and save the model again."
             ) from error
         self._request = compiled.create_infer_request()
         self._threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
@@ -112,6 +116,14 @@ def inputs_of(batch: Batch) -> dict[str, npt.NDArray[Any]]:
         "first_mask": _additive(packed.first_mask),
         "first_places": packed.first_places,
     }
+
+
+def _read_model(core: openvino.Core, directory: Path, key: bytes | None) -> openvino.Model:
+    """Let the engine map the files into memory, or decrypt them there."""
+    if not any(is_encrypted(directory, name) for name in (MODEL_NAME, WEIGHTS_NAME)):
+        return core.read_model(directory / MODEL_NAME)
+    graph, weights = (read_file(directory, name, key) for name in (MODEL_NAME, WEIGHTS_NAME))
+    return core.read_model(graph, openvino.Tensor(np.frombuffer(weights, dtype=np.uint8)))
 
 
 def _additive(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:

@@ -11,17 +11,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 
 from runtime.backends import BackendOptions
 from runtime.backends.checks import check_batch, check_logits
 from runtime.backends.packing import pack
 from runtime.backends.torch_bert import Bert, Layout, Linear, Weights
-from runtime.errors import BackendError, EngineError
+from runtime.errors import BackendError, EngineError, ProtectionError
+from runtime.files import is_encrypted, read_file, stored
 from runtime.tokenizer import Batch
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _TRIALS = 10
+_WEIGHTS_NAME = "model.safetensors"
 
 
 class BertConfig(BaseModel):
@@ -54,6 +56,8 @@ class TorchBackend:
     ------
     BackendError
         The files are missing or do not describe a BERT classifier, or the device is not there.
+    ProtectionError
+        The weights are encrypted, and the key is missing or another one, or they were changed.
     """
 
     def __init__(self, directory: Path, options: BackendOptions) -> None:
@@ -61,7 +65,7 @@ class TorchBackend:
             torch.set_num_threads(options.threads)
         self.config = read_config(directory)
         self.device = _device(options.device)
-        weights = _read_weights(directory / "model.safetensors")
+        weights = _read_weights(directory, options.key)
         self._dtype = _DTYPES[options.precision]
         if self._dtype is torch.bfloat16 and not _is_bf16_fast(self.config, self.device):
             self._dtype = torch.float32
@@ -128,9 +132,15 @@ def read_config(directory: Path) -> BertConfig:
         raise BackendError(f"{path} cannot be read ({error}); save the model again.") from error
 
 
-def _read_weights(path: Path) -> Weights:
+def _read_weights(directory: Path, key: bytes | None) -> Weights:
+    """Map the file into memory, or decrypt it there."""
+    path = stored(directory, _WEIGHTS_NAME)
     try:
+        if is_encrypted(directory, _WEIGHTS_NAME):
+            return load(read_file(directory, _WEIGHTS_NAME, key))
         return load_file(path)
+    except ProtectionError:
+        raise
     except Exception as error:  # safetensors raises its own Rust exception type as well as OSError
         raise BackendError(f"{path} cannot be read ({error}); save the model again.") from error
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.requirements import ENGINES, ROOT, list_of
+from deploy.requirements import LISTS, ROOT, list_of
 
 SCRIPT = ROOT / "deploy" / "install-engine.sh"
 KEPT = {
@@ -66,7 +66,7 @@ def left_in(packages: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [extra for extra in LISTS if extra])
 def test_an_engine_is_installed_from_its_own_list_without_a_cache(engine: str, packages: Path) -> None:
     done = install(engine, packages)
     assert done.returncode == 0, done.stderr

@@ -105,6 +105,46 @@ def test_kubernetes_runs_as_hardened_as_the_checked_container() -> None:
     assert volume["emptyDir"]["sizeLimit"] == "64Mi"
 
 
+def key_overlays() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what compose and Kubernetes are told besides for an encrypted model."""
+    compose, patch = (
+        dict(yaml.safe_load((DEPLOY / f"{name}-key.yaml").read_text())) for name in ("compose", "kubernetes")
+    )
+    return compose, dict(patch["spec"]["template"]["spec"])
+
+
+def test_the_key_is_a_file_where_the_service_looks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    compose, pod_patch = key_overlays()
+    ((name, service),) = compose["services"].items()
+    assert name in yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    ((secret, source),) = compose["secrets"].items()
+    assert service["secrets"] == [secret]
+    assert source["file"].startswith("${BENTOBERT_KEY_FILE:?")  # no key, no start
+    (container,) = pod_patch["containers"]
+    assert container["name"] == pod_container()["name"]
+    (mount,) = container["volumeMounts"]
+    environments = [service["environment"], {entry["name"]: entry["value"] for entry in container["env"]}]
+    places = [f"/run/secrets/{secret}", f"{mount['mountPath']}/key"]
+    for environment, place in zip(environments, places, strict=True):
+        assert environment == {variable("key_file"): place}
+        monkeypatch.setenv(variable("key_file"), place)
+        assert read_settings().key_file == place
+
+
+def test_only_the_service_may_read_the_secret_of_a_cluster() -> None:
+    _, pod_patch = key_overlays()
+    (volume,) = pod_patch["volumes"]
+    (mount,) = pod_patch["containers"][0]["volumeMounts"]
+    assert mount["name"] == volume["name"]
+    assert mount["name"] not in {one["name"] for one in pod()["volumes"]}
+    assert mount["readOnly"] is True
+    assert volume["secret"]["defaultMode"] == 0o400
+    assert pod_patch["securityContext"] == {"fsGroup": pod()["securityContext"]["runAsGroup"]}
+    header = (DEPLOY / "kubernetes-key.yaml").read_text().split("spec:")[0]
+    assert f"create secret generic {volume['secret']['secretName']} --from-file=key=" in header
+    assert f"patch deployment {kubernetes('Deployment')['metadata']['name']} " in header
+
+
 def test_health_is_asked_where_the_service_answers() -> None:
     paths = {
         name: pod_container()[f"{name}Probe"]["httpGet"]["path"]

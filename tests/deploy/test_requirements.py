@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from deploy import requirements
-from deploy.requirements import ENGINES, closure, list_of, main, pins, render, serving_requirements
+from deploy.requirements import ENGINES, LISTS, closure, list_of, main, pins, render, serving_requirements
 from runtime.backends import BACKENDS
 
 NEEDS = {
@@ -48,23 +48,24 @@ def test_pins_are_read_under_one_spelling() -> None:
     assert len(found) > 140
 
 
-def names_of(engine: str | None) -> list[str]:
+def names_of(extra: str | None) -> list[str]:
     """Return the packages of a list, in its order."""
-    lines = [line for line in render(engine).splitlines() if not line.startswith("#")]
+    lines = [line for line in render(extra).splitlines() if not line.startswith("#")]
     assert all(line.count("==") == 1 for line in lines)
     return [line.partition("==")[0] for line in lines]
 
 
-@pytest.mark.parametrize("engine", [None, *ENGINES])
-def test_a_pin_stands_for_every_package_in_order(engine: str | None) -> None:
-    names = names_of(engine)
+@pytest.mark.parametrize("extra", LISTS)
+def test_a_pin_stands_for_every_package_in_order(extra: str | None) -> None:
+    names = names_of(extra)
     assert names == sorted(names)
-    assert {requirement.name for requirement in serving_requirements(engine)} <= set(names)
+    assert {requirement.name for requirement in serving_requirements(extra)} <= set(names)
 
 
 def test_an_engine_is_only_in_its_own_list() -> None:
     assert {"bentoml", "tokenizers", "numpy"} <= set(names_of(None))
-    lists = {engine: set(names_of(engine)) for engine in (None, *ENGINES)}
+    lists = {extra: set(names_of(extra)) for extra in LISTS}
+    assert {extra for extra, names in lists.items() if "cryptography" in names} == {"encryption"}
     assert {engine for engine, names in lists.items() if "torch" in names} == {"torch"}
     assert {engine for engine, names in lists.items() if "safetensors" in names} == {"torch"}
     assert {engine for engine, names in lists.items() if "openvino" in names} == {"openvino"}
@@ -72,6 +73,7 @@ def test_an_engine_is_only_in_its_own_list() -> None:
 
 def test_every_backend_has_its_list() -> None:
     assert set(ENGINES) == set(BACKENDS)
+    assert set(LISTS) == {None, *ENGINES, "encryption"}
 
 
 def test_the_lists_are_written_where_images_are_built_from(
@@ -82,5 +84,5 @@ def test_the_lists_are_written_where_images_are_built_from(
         shutil.copy(requirements.ROOT / name, tmp_path)
     main(tmp_path)
     written = [Path(line) for line in capsys.readouterr().out.splitlines()]
-    assert written == [list_of(engine, tmp_path) for engine in (None, *ENGINES)]
-    assert [path.read_text() for path in written] == [render(engine) for engine in (None, *ENGINES)]
+    assert written == [list_of(extra, tmp_path) for extra in LISTS]
+    assert [path.read_text() for path in written] == [render(extra) for extra in LISTS]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import DigestError, ManifestError
+from runtime.errors import DigestError, ManifestError, ProtectionError
 from runtime.manifest import MANIFEST_NAME, Manifest, digest_files
 
 MANIFEST = Manifest(labels=("负面", "正面"), backend="torch", precision="fp32", max_length=64)
@@ -136,3 +136,78 @@ def test_other_labels_in_the_config_are_refused(tmp_path: Path, labels: object) 
 
 def write_config(directory: Path, labels: object) -> None:
     (directory / "config.json").write_text(json.dumps({"id2label": labels}), encoding="utf-8")
+
+
+KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
+ENCRYPTED = MANIFEST.model_copy(
+    update={
+        "files": {"model.safetensors.enc": "0" * 64},
+        "versions": {"b": "1", "a": "2"},
+        "parity": {"x": 0.1},
+    }
+)
+
+
+def test_a_model_says_itself_that_it_is_encrypted_and_what_it_needs() -> None:
+    assert (MANIFEST.is_encrypted, MANIFEST.extras) == (False, ("torch",))
+    assert (ENCRYPTED.is_encrypted, ENCRYPTED.extras) == (True, ("torch", "encryption"))
+
+
+def test_a_seal_is_that_of_its_key(tmp_path: Path) -> None:
+    ENCRYPTED.sealed(KEY).write(tmp_path)
+    manifest = Manifest.read(tmp_path)
+    manifest.check_seal(tmp_path, KEY)
+    assert KEY.hex() not in str(manifest.seal)
+    with pytest.raises(ProtectionError, match="is encrypted with another key than the one given"):
+        manifest.check_seal(tmp_path, OTHER)
+    with pytest.raises(ProtectionError, match="is encrypted and no key is given"):
+        manifest.check_seal(tmp_path, None)
+
+
+@pytest.mark.parametrize("name", sorted(set(Manifest.model_fields) - {"seal", "format", "problem_type"}))
+def test_every_change_of_a_sealed_manifest_is_seen(tmp_path: Path, name: str) -> None:
+    changes = {
+        "labels": ["正面", "负面"],
+        "backend": "openvino",
+        "precision": "int8",
+        "max_length": 32,
+        "normalizers": ["compose"],
+        "text_pair": True,
+        "base_model": "x",
+        "created": "x",
+        "versions": {},
+        "parity": {"x": 0.2},
+        "files": {"model.safetensors.enc": "1" * 64},
+        "spare_files": {"a": "0" * 64},
+    }
+    ENCRYPTED.sealed(KEY).write(tmp_path)
+    path = tmp_path / MANIFEST_NAME
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {name: changes[name]}), encoding="utf-8")
+    with pytest.raises(ProtectionError, match="was changed since it was sealed"):
+        Manifest.read(tmp_path).check_seal(tmp_path, KEY)
+
+
+@pytest.mark.parametrize("seal", ["", ":", "x", "0" * 16, "é"])
+def test_a_seal_that_is_none_is_refused(tmp_path: Path, seal: str) -> None:
+    with pytest.raises(ProtectionError):
+        ENCRYPTED.model_copy(update={"seal": seal}).check_seal(tmp_path, KEY)
+
+
+def test_an_encrypted_model_without_a_seal_is_no_model(tmp_path: Path) -> None:
+    ENCRYPTED.write(tmp_path)
+    with pytest.raises(ManifestError, match="there are encrypted files, and no seal"):
+        Manifest.read(tmp_path)
+
+
+def test_with_a_key_no_model_is_taken_that_anybody_could_have_put_there(tmp_path: Path) -> None:
+    MANIFEST.check_seal(tmp_path, None)
+    with pytest.raises(ProtectionError, match=r"a key is given, and the model in .* is not encrypted"):
+        MANIFEST.check_seal(tmp_path, KEY)
+
+
+def test_a_field_that_a_later_version_adds_breaks_no_seal(tmp_path: Path) -> None:
+    class Later(Manifest):
+        added: int = 0
+
+    ENCRYPTED.sealed(KEY).write(tmp_path)
+    Later.model_validate_json((tmp_path / MANIFEST_NAME).read_bytes()).check_seal(tmp_path, KEY)

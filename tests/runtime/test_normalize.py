@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.normalize import NORMALIZERS, normalize, normalize_input
+from runtime.pii import RECOGNIZERS
 
 TEXT = st.text(
     st.characters(exclude_categories=("Cs",)) | st.sampled_from("ＡｚＺ０９　，。！不没👍🏽\u200b\u0301e")
-)
+) | st.lists(
+    st.sampled_from(["电话", "QQ", "１３８", "13812345678", "a@b.cn", ".", "-", "京A12345", "我叫", "张三"])
+).map("".join)
 
 
 @pytest.mark.parametrize("name", NORMALIZERS)
@@ -29,6 +32,9 @@ def test_a_normalizer_is_idempotent(name: str, text: str) -> None:
         ("collapse_whitespace", "  好 \t\n 的\u3000 ", "好 的"),
         ("remove_invisible", "好\u200b的\ufeff", "好的"),
         ("compose", "cafe\u0301", "café"),
+        ("mask_pii", "我叫张三，电话13812345678", "我叫张三，电话【手机号】"),
+        ("mask_name", "我叫张三，电话13812345678", "我叫【姓名】，电话13812345678"),
+        ("mask_email", "13812345678或a@b.cn", "13812345678或【邮箱】"),
     ],
 )
 def test_a_normalizer_changes_what_it_is_for(name: str, text: str, expected: str) -> None:
@@ -36,8 +42,8 @@ def test_a_normalizer_changes_what_it_is_for(name: str, text: str, expected: str
 
 
 def test_every_normalizer_has_an_example() -> None:
-    examples = {"fold_fullwidth", "collapse_whitespace", "remove_invisible", "compose"}
-    assert examples == set(NORMALIZERS)
+    examples = {"fold_fullwidth", "collapse_whitespace", "remove_invisible", "compose", "mask_pii"}
+    assert examples | {f"mask_{kind}" for kind in RECOGNIZERS} == set(NORMALIZERS)
 
 
 @given(text=TEXT)

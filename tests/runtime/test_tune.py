@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,22 @@ def test_the_command_prints_a_table_a_statement_and_settings(
     assert blank == ""
     assert "texts/s at p95 < 200 ms for texts of" in said
     assert rest[-1].startswith("CLASSIFIER_THREADS=")
+
+
+def test_an_encrypted_model_is_opened_with_the_key_of_the_service(
+    encrypted_model: tuple[Path, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    directory, key = encrypted_model
+    (tmp_path / "key").write_bytes(base64.b64encode(key))
+    (tmp_path / "key").chmod(0o600)
+    assert main([str(directory), "--threads", "1"]) == 1
+    assert "is encrypted and no key is given" in capsys.readouterr().err
+    monkeypatch.setenv("CLASSIFIER_KEY_FILE", str(tmp_path / "key"))
+    assert main([str(directory), "--threads", "1"]) == 0
+    assert "texts/s at p95" in capsys.readouterr().out
 
 
 def test_every_setting_that_is_printed_exists(tmp_path: Path) -> None:

@@ -27,6 +27,15 @@ def test_one_command_leads_from_rows_to_a_stored_model(
     assert json.loads((stored / "metrics.json").read_text(encoding="utf-8"))["accuracy"] == 1.0
 
 
+def test_a_missing_key_is_missed_before_any_work(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("BENTOBERT_KEY", raising=False)
+    assert main(["all", str(project), "protection.encrypt=true"]) == 1
+    assert "there is no key" in capsys.readouterr().err
+    assert not (project.parent / "run").exists()
+
+
 def test_the_steps_run_in_order_and_the_last_path_is_the_result(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,6 +119,22 @@ def test_resume_is_the_setting_of_the_same_name(project: Path) -> None:
     assert not read_recipe(project).finetune.resume
 
 
+def test_apply_is_the_setting_of_noise(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("train.noise.run", lambda recipe: recipe.noise.apply)
+    assert main(["noise", str(project), "--apply", "a list=1.csv", "noise.apply=other.csv"]) == 0
+    assert capsys.readouterr().out == "a list=1.csv\n"
+    assert main(["noise", str(project), "noise.apply=other.csv"]) == 0
+    assert capsys.readouterr().out == "other.csv\n"
+
+
+def test_apply_belongs_to_noise_alone(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, message = failure(capsys, "finetune", str(project), "--apply", "list.csv")
+    assert status == 2
+    assert "--apply; it belongs to the command noise" in message
+
+
 def test_ctrl_c_leaves_a_hint_and_the_status_of_the_shell(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -95,7 +95,7 @@ def test_text_in_an_encoder_out_that_transformers_and_finetune_read(
     assert report["recipe"]["pretrain"]["seed"] == 3
     assert not (folder.parent / "pretraining").exists()
     assert "tokens/s, loss" in caplog.text
-    assert {oct(path.stat().st_mode & 0o777) for path in folder.iterdir()} == {"0o644"}
+    assert {oct(path.stat().st_mode & 0o777) for path in folder.iterdir()} == {"0o600"}
 
     rows = recipe_path.parent / "rows.csv"
     rows.write_text(
@@ -271,4 +271,5 @@ def test_a_process_killed_outright_leaves_what_can_be_resumed(recipe_path: Path)
     folder = pretrain.run(read(recipe_path, elsewhere, resume=True))
     resumed = load_file(folder / "model.safetensors")
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
-    assert sorted(path.name for path in directory.root.iterdir()) == [".lock", "encoder", "tokens"]
+    left = sorted(path.name for path in directory.root.iterdir())
+    assert left == [".lock", "audit.jsonl", "encoder", "tokens"]

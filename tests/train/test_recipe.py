@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import RecipeError, UsageError
+from train import prepare
 from train.config import Recipe
 from train.recipe import expanded, nearest_path, read_recipe
 from train.show import run
@@ -19,6 +20,16 @@ def read(folder: Path, text: str, *overrides: str) -> Recipe:
     path = folder / "recipe.toml"
     path.write_text(text, encoding="utf-8")
     return read_recipe(path, overrides)
+
+
+def test_prepared_rows_take_the_place_of_those_that_are_named(tmp_path: Path) -> None:
+    assert read(tmp_path, MINIMAL).labelled().train == "train.csv"
+    with pytest.raises(RecipeError, match=r"data\.prepared='.*/none' does not exist"):
+        read(tmp_path, MINIMAL, f"data.prepared={tmp_path}/none")
+    folder = prepare.run(read(tmp_path, '[data]\ntrain = "sample:dev"', f"run.directory={tmp_path}/run"))
+    found = read(tmp_path, MINIMAL + 'text = "t"', f"data.prepared={folder}").labelled()
+    assert (found.train, found.test) == (f"{folder}/train.parquet", f"{folder}/test.parquet")
+    assert (found.text, found.prepared) == ("text", str(folder))
 
 
 @pytest.mark.parametrize(

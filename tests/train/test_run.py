@@ -61,10 +61,30 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     assert names(tmp_path) == [".models", "model"]
 
 
-def test_a_finished_directory_can_be_read_by_others(tmp_path: Path) -> None:
-    with staged(tmp_path / "model") as staging:
+def modes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
+
+
+def test_only_the_owner_can_read_what_a_run_holds(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    with run.locked(), staged(run.model) as staging:
+        assert staging.stat().st_mode & 0o777 == 0o700
+        (staging / "deep").mkdir(mode=0o755)
+        fill(staging / "deep", "new")
+    write_json(run.metrics, {})
+    (run.root / ".lock").unlink()
+    expected = {"run": 0o700, "model": 0o700, "deep": 0o700, "file": 0o600, "metrics.json": 0o600}
+    assert modes(run.root) == expected
+
+
+def test_a_run_directory_that_was_there_keeps_its_permissions(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    run.root.mkdir()
+    run.root.chmod(0o750)
+    with run.locked(), staged(run.model) as staging:
         fill(staging, "new")
-    assert (tmp_path / "model").stat().st_mode & 0o777 == 0o755
+    assert run.root.stat().st_mode & 0o777 == 0o750
+    assert run.model.stat().st_mode & 0o777 == 0o700
 
 
 def test_json_is_written_for_people_and_at_once(tmp_path: Path) -> None:

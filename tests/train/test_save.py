@@ -12,10 +12,12 @@ from pathlib import Path
 
 import bentoml
 import pytest
+from bentoml.exceptions import NotFound
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from runtime.classifier import Classifier
-from runtime.errors import DigestError, ProbeError, TrainingError, UsageError
+from runtime.errors import DigestError, ProbeError, ProtectionError, TrainingError, UsageError
+from runtime.keys import new_key, read_key
 from runtime.manifest import Manifest, digest_files
 from train import evaluate, export, finetune, save
 from train.artifact import record_digests
@@ -51,6 +53,47 @@ def test_a_stored_model_is_found_by_bentoml_and_proves_itself(
     assert Classifier.load(path).predict(["房间很好"])[0].label == "正面"
     assert AutoModelForSequenceClassification.from_pretrained(path).config.id2label == {0: "正面", 1: "负面"}
     assert AutoTokenizer.from_pretrained(path)("很好")["input_ids"]
+
+
+def test_an_encrypted_model_holds_neither_weights_nor_texts_and_answers_the_same(
+    exported: tuple[Path, RunDirectory], name: str, tmp_path: Path
+) -> None:
+    key = new_key(tmp_path / "key")
+    settings = ["protection.encrypt=true", f"protection.key_file={key}", f"store.name={name}"]
+    path = save.run(read_recipe(exported[0], settings))
+    weights = (exported[1].export / "model.safetensors").read_bytes()
+    pieces = [
+        weights[start : start + 64]
+        for start in range(len(weights) // 2, len(weights) - 64, len(weights) // 20)
+    ]
+    held = [found.read_bytes() for found in path.parent.rglob("*") if found.is_file()]
+    assert len(held) >= 10
+    assert len(pieces) >= 9
+    assert [piece for piece in [*pieces, "房间".encode()] if any(piece in content for content in held)] == []
+    found = Classifier.load(path, key=read_key(str(key), "UNSET")).logits(["房间很好", "太差"])
+    assert (found == Classifier.load(exported[1].export).logits(["房间很好", "太差"])).all()
+    with pytest.raises(ProtectionError, match="is encrypted and no key is given"):
+        Classifier.load(path)
+    assert str(key) not in "".join(content.decode("utf-8", "replace") for content in held)
+
+
+def test_nothing_is_saved_where_the_key_is_missing(
+    exported: tuple[Path, RunDirectory], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BENTOBERT_KEY", raising=False)
+    with pytest.raises(ProtectionError, match="there is no key"):
+        save.run(read_recipe(exported[0], ["protection.encrypt=true", f"store.name={name}"]))
+    with pytest.raises(NotFound):
+        stored(name)
+
+
+def test_a_stored_model_can_be_packed_for_any_user_but_only_its_owner_finds_it(
+    exported: tuple[Path, RunDirectory], name: str
+) -> None:
+    path = save.run(read_recipe(exported[0], [f"store.name={name}"]))
+    modes = {found.stat().st_mode & 0o777 for found in path.rglob("*") if found.is_file()}
+    assert (modes, path.stat().st_mode & 0o777) == ({0o644}, 0o755)
+    assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_labels_and_metadata_tell_what_is_inside(exported: tuple[Path, RunDirectory], name: str) -> None:

@@ -18,15 +18,20 @@ from pathlib import Path
 from typing import Protocol
 
 import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from runtime.envelope import SUFFIX, decrypted, name_of
 from runtime.errors import DataError, RecipeError
+from runtime.keys import read_key
 from train.data.encodings import encoding_error, with_byte_order_mark
 from train.data.sections import DataSection
 from train.data.sources import HubDataset, place
+from train.protection import KEY_VARIABLE
 
 _LONGEST_FIELD = 2**31 - 1
 _ROWS_AT_ONCE = 10_000
-_NO_PARQUET = (ValueError, OSError, datasets.exceptions.DatasetsError)
+_NO_PARQUET = (ValueError, OSError, pa.ArrowException, datasets.exceptions.DatasetsError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,27 @@ def read_parquet(path: Path, data: DataSection) -> Table:  # noqa: ARG001 - the 
         raise _no_parquet(path, error) from error
 
 
+def read_encrypted(path: Path, data: DataSection) -> Table:
+    """Read a parquet file that is encrypted; it is decrypted piece by piece, into memory alone.
+
+    Raises
+    ------
+    RecipeError
+        It is another format than parquet.
+    ProtectionError
+        The key is missing or another one, or the file was changed.
+    """
+    if not name_of(path).lower().endswith(".parquet"):
+        raise RecipeError(f"{path} is no .parquet{SUFFIX}; only parquet is read encrypted, so convert it.")
+    key = read_key(data.key_file, KEY_VARIABLE, protects=path.parent)
+    try:
+        with decrypted(path, key, name_of(path)) as file:
+            features = datasets.Features.from_arrow_schema(pq.read_schema(file))
+        return Table(list(features), _encrypted_records(path, key, features))
+    except _NO_PARQUET as error:
+        raise _no_parquet(path, error) from error
+
+
 READERS: dict[str, Callable[[Path, DataSection], Table]] = {
     ".csv": read_csv,
     ".tsv": read_tsv,
@@ -90,6 +116,7 @@ READERS: dict[str, Callable[[Path, DataSection], Table]] = {
     ".jsonl": read_jsonl,
     ".json": read_jsonl,
     ".parquet": read_parquet,
+    SUFFIX: read_encrypted,
 }
 """Suffix of a file, in lower case → how it is read."""
 
@@ -198,6 +225,18 @@ def _parquet_records(path: Path, loaded: datasets.IterableDataset) -> Iterator[R
                 number += 1
                 named = _with_class_names(dict(zip(batch, values, strict=True)), loaded.features)
                 yield Record(number, number, named)
+    except _NO_PARQUET as error:
+        raise _no_parquet(path, error) from error
+
+
+def _encrypted_records(path: Path, key: bytes, features: datasets.Features) -> Iterator[Record]:
+    number = 0
+    try:
+        with decrypted(path, key, name_of(path)) as file:
+            for batch in pq.ParquetFile(file).iter_batches(batch_size=_ROWS_AT_ONCE):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Record(number, number, _with_class_names(values, features))
     except _NO_PARQUET as error:
         raise _no_parquet(path, error) from error
 

@@ -23,6 +23,16 @@ class DataSection(Section):
     )
     dev: Text | None = Field(None, description="rows that choose the best epoch; unset: a part of train")
     test: Text | None = Field(None, description="rows that only evaluate sees; unset: evaluate uses dev")
+    prepared: Text | None = Field(
+        None,
+        description="folder that prepare wrote, whose rows, columns and normalizers take the place of those "
+        "named here",
+    )
+    key_file: Text | None = Field(
+        None,
+        description="file with the key of encrypted files (.parquet.enc); unset: environment variable "
+        "BENTOBERT_KEY",
+    )
     text: Text = Field("text", description="column with the text")
     label: Text = Field("label", description="column with the label")
     text_pair: Text | None = Field(None, description="column with the second text of a pair")

@@ -11,7 +11,7 @@ from train.data.sections import DataSection
 from train.recipe import expanded, nearest_path
 from train.section import Split
 
-SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".json", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".json", ".parquet", ".enc")
 SAMPLE = "sample:"
 
 _HUB_ID = re.compile(r"(?P<path>[\w.-]+/[\w.-]+)(/(?P<configuration>[\w.-]+))?(:(?P<split>[\w.-]+))?")
@@ -50,6 +50,7 @@ def find_source(data: DataSection, split: Split) -> Sample | HubDataset | list[P
         return Sample(_sample_split(given, split))
     path = expanded(given)
     if path.is_dir():
+        _refuse_prepared(path, split)
         return _files_of(path, split)
     if path.is_file():
         return [_with_known_suffix(path, split)]
@@ -71,6 +72,17 @@ def _sample_split(given: str, split: Split) -> Split:
             return known
     parts = [SAMPLE + name for name in _HUB_SPLITS]
     raise RecipeError(f"data.{split}={given!r} is no part of the sample; {nearest(given, parts)}")
+
+
+def _refuse_prepared(folder: Path, split: Split) -> None:
+    """Refuse a folder in which training, development and test rows lie side by side."""
+    from train.data.prepared import is_prepared
+
+    if is_prepared(folder):
+        raise RecipeError(
+            f"data.{split}={str(folder)!r} was made by prepare and holds all splits; "
+            f"set data.prepared={str(folder)!r} instead."
+        )
 
 
 def _files_of(folder: Path, split: Split) -> list[Path]:

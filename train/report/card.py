@@ -38,6 +38,7 @@ def model_card(tag: str, manifest: Manifest, training: Mapping[str, Any], evalua
             "export": {"backend": manifest.backend, "precision": manifest.precision},
         },
         data=training["data"],
+        datasheet=training.get("datasheet"),
         training=training["training"],
         evaluation=evaluation,
         confusions=confusions(evaluation)[:_SHOWN_CONFUSIONS],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 from pydantic.fields import FieldInfo
 
@@ -60,6 +62,8 @@ REFUSED = [
     ("max_texts", "0"),
     ("max_text_characters", "0"),
     ("max_body_bytes", "1"),
+    ("key_file", "relative/key"),
+    ("key", "short"),
     ("access_log", "perhaps"),
     ("tracing", "2"),
 ]
@@ -71,7 +75,8 @@ def test_a_bad_value_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, field:
     with pytest.raises(SettingsError) as caught:
         read_settings()
     message = str(caught.value)
-    assert message.startswith(f"{PREFIX}{field.upper()} is {value!r}: ")
+    shown = "not shown here" if field == "key" else repr(value)
+    assert message.startswith(f"{PREFIX}{field.upper()} is {shown}: ")
     assert str(Settings.model_fields[field].description) in message
     assert "\n" not in message
     assert "^" not in message  # no regular expression
@@ -79,6 +84,19 @@ def test_a_bad_value_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, field:
 
 def test_every_setting_refuses_something() -> None:
     assert {field for field, _ in REFUSED} == set(Settings.model_fields)
+
+
+def test_a_key_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "c2VjcmV0" * 5
+    monkeypatch.setenv("CLASSIFIER_KEY", key + "c2Vj")
+    settings = read_settings()
+    assert settings.key is not None
+    for shown in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.limits)):
+        assert "c2Vj" not in shown
+    monkeypatch.setenv("CLASSIFIER_KEY", key * 2)
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    assert "c2Vj" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_workers_share_the_cpus(monkeypatch: pytest.MonkeyPatch) -> None:

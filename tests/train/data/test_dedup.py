@@ -10,7 +10,17 @@ from datasketch import MinHash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.data.dedup import SHORTEST, duplicates, jaccard, normalised, originals, signatures
+from train.data.dedup import (
+    SHORTEST,
+    banded,
+    duplicates,
+    jaccard,
+    mixed_rows,
+    normalised,
+    normalised_points,
+    originals,
+    signatures,
+)
 
 SENTENCES = [
     "第八条 企业可以按照指导目录以及规定的条件和程序，申请将本企业的项目列入市年度计划。",
@@ -99,6 +109,51 @@ def test_known_texts_are_all_kept_and_all_compared_with() -> None:
 
 def test_no_texts_give_no_answer() -> None:
     assert originals([], 0.8).shape == (0,)
+
+
+def forms(texts: list[str]) -> list[str]:
+    """Return the normalised texts by way of their code points."""
+    points, lengths = normalised_points(texts)
+    ends = np.cumsum(lengths).tolist()
+    return [
+        "".join(map(chr, points[end - size : end])) for end, size in zip(ends, lengths.tolist(), strict=True)
+    ]
+
+
+@given(
+    st.lists(
+        st.text(st.characters() | st.sampled_from("\0\1ΑΣσ：·e\u0301\uff9eカ！\ud800_"), max_size=8),
+        max_size=8,
+    )
+)
+def test_many_texts_are_normalised_at_once_as_each_is_alone(texts: list[str]) -> None:
+    assert forms(texts) == [normalised(text) for text in texts]
+
+
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("e", "\u0301"), ("カ", ""), ("ΑΣ", "Α")])
+def test_every_character_is_normalised_as_it_is_alone(before: str, after: str) -> None:
+    points = [*range(0x3400), *range(0xF900, 0x10000), *range(0x1D400, 0x1F200)]
+    for start in range(0, len(points), 256):
+        texts = [f"{before}{chr(point)}{after}" for point in points[start : start + 256]]
+        assert forms(texts) == [normalised(text) for text in texts]
+    assert len(points) > 20_000
+
+
+def test_bands_suit_their_threshold() -> None:
+    """The figures that `bands` promises, and that a stricter threshold takes more rows to a band."""
+    bands, rows, _ = banded(0.7, 256, 0.995).shape
+    assert (bands, rows) == (42, 6)
+    found = {similarity: 1 - (1 - similarity**rows) ** bands for similarity in (0.05, 0.7, 0.75)}
+    assert found == pytest.approx({0.05: 6.6e-7, 0.7: 0.9948, 0.75: 0.9997}, rel=0.01)
+    assert banded(0.9, 256, 0.995).shape[1] > rows
+    assert banded(0.7, 64, 0.95).shape[1] * banded(0.7, 64, 0.95).shape[0] <= 64
+
+
+def test_rows_are_mixed_so_that_each_counts_and_so_does_their_order() -> None:
+    rows = np.array([[1, 1, 2, 1, 2], [2, 2, 1, 3, 2]], dtype=np.uint32)
+    keys = mixed_rows(rows).tolist()
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 4
 
 
 @given(st.lists(HANZI, min_size=1, max_size=5))

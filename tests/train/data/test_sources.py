@@ -14,6 +14,14 @@ def find(given: str, split: str = "train") -> object:
     return find_source(DataSection.model_validate({"train": "x", split: given}), split)  # type: ignore[arg-type]
 
 
+def test_a_folder_that_prepare_wrote_is_no_folder_of_one_split(tmp_path: Path) -> None:
+    (tmp_path / "train.parquet").touch()
+    assert find(str(tmp_path)) == [tmp_path / "train.parquet"]
+    (tmp_path / "datasheet.json").touch()
+    with pytest.raises(RecipeError, match=r"data\.train=.* holds all splits; set data\.prepared="):
+        find(str(tmp_path))
+
+
 def test_every_suffix_has_a_reader() -> None:
     assert set(SUFFIXES) == set(READERS)
 

@@ -43,6 +43,15 @@ def test_the_card_tells_data_results_limits_and_use(parts: Parts, finished: Reci
     assert "\n\n\n" not in card
 
 
+def test_the_card_names_the_datasheet_of_prepared_rows(parts: Parts) -> None:
+    manifest, training, evaluation = parts
+    assert training["datasheet"] is None
+    assert "datasheet" not in model_card(TAG, *parts)
+    card = model_card(TAG, manifest, {**training, "datasheet": "0123abcd"}, evaluation)
+    assert "The rows were prepared; the sha256 of their datasheet is `0123abcd`." in card
+    assert "\n\n\n" not in card
+
+
 def test_the_recipe_of_the_card_can_be_run_again(parts: Parts, finished: Recipe) -> None:
     block = re.search(r"```toml\n(.*?)```", model_card(TAG, *parts), re.DOTALL)
     assert block

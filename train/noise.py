@@ -1,0 +1,237 @@
+"""`noise`: labels that a model of the other rows doubts, as a list to relabel; and that list put back.
+
+The ranking is that of the `cleanlab` library (Northcutt, Jiang and Chuang 2021, "Confident Learning:
+Estimating Uncertainty in Dataset Labels"). It knows how no quick model is trained.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from runtime.envelope import SUFFIX
+from runtime.errors import DataError
+from train import audit
+from train.config import Recipe
+from train.data.loader import Splits, load_splits
+from train.data.prepared import SPLITS, write_parquet
+from train.data.relabel import (
+    Suspect,
+    changes_of,
+    read_corrections,
+    relabelled,
+    relabelled_batches,
+    write_suspects,
+)
+from train.data.rows import Row
+from train.data.sections import DataSection
+from train.data.sources import find_source
+from train.data.stream import read_batches
+from train.out_of_fold import out_of_fold
+from train.protection import close_to_others, key_of
+from train.quick_models import QUICK_MODELS, Integers, Probabilities, Score, positions, score
+from train.recipe import expanded
+from train.run import RunDirectory
+
+logger = logging.getLogger(__name__)
+
+RANKED_BY = "self_confidence"
+"""Of cleanlab's three scores the one that finds most flipped labels (`python -m benchmarks noise`)."""
+
+_SHOWN_CONFUSIONS = 5
+
+
+def run(recipe: Recipe) -> Path:
+    """Write the list of doubtful labels; or, with `noise.apply`, the training rows with the labels of a list.
+
+    Raises
+    ------
+    RecipeError
+        A file or column does not exist.
+    UsageError
+        The list to apply does not exist, or another process is at work in the run directory.
+    DataError
+        Rows cannot be read or are too few, or the list does not fit them.
+    ProtectionError
+        What is written, or read, is encrypted and there is no key.
+    """
+    directory, key = RunDirectory.of(recipe), key_of(recipe)
+    splits = load_splits(recipe)
+    read = audit.data_files(recipe, *SPLITS) + audit.base_model(recipe.finetune.base_model)
+    with directory.locked():
+        if recipe.noise.apply is None:
+            made = _search(recipe, splits, directory)
+        else:
+            path = expanded(recipe.noise.apply)
+            made, read = _apply(recipe, splits, directory, path, key), [path, *read]
+        audit.record("noise", recipe, read, [made])
+    return made
+
+
+def suspects_of(recipe: Recipe, splits: Splits, folder: Path) -> list[Suspect]:
+    """Return the training rows whose label could be judged, the most doubtful first.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    splits : Splits
+    folder : Path
+        For what trainings leave; it is gone at the end.
+
+    Raises
+    ------
+    DataError
+        There are fewer rows that differ than folds.
+    """
+    probabilities, judged = out_of_fold(recipe, splits, folder)
+    if not judged.all():
+        logger.warning(
+            "%d rows have a label that no other text has, so nothing can be said of it",
+            len(judged) - judged.sum(),
+        )
+    rows = [row for row, is_judged in zip(splits.train, judged.tolist(), strict=True) if is_judged]
+    if not rows:
+        raise DataError("no label stands at two texts that differ, so none can be judged; add rows.")
+    probabilities = probabilities[judged]
+    given = positions(rows, splits.labels)
+    order, issues = ranked(given, probabilities)
+    suggested = probabilities.argmax(axis=1)
+    return [
+        Suspect(
+            rows[at],
+            splits.labels[suggested[at]],
+            float(probabilities[at, given[at]]),
+            float(probabilities[at, suggested[at]]),
+            bool(issues[at]),
+        )
+        for at in order.tolist()
+    ]
+
+
+def ranked(given: Integers, probabilities: Probabilities) -> tuple[Integers, npt.NDArray[np.bool_]]:
+    """Return the rows by how little their label is to be trusted, and which cleanlab takes for wrong.
+
+    Parameters
+    ----------
+    given : int64 of shape (rows,)
+    probabilities : float64 of shape (rows, num_labels)
+
+    Returns
+    -------
+    order : int64 of shape (rows,)
+    issues : bool of shape (rows,)
+    """
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
+    quality = get_label_quality_scores(given, probabilities, method=RANKED_BY)
+    with warnings.catch_warnings():
+        # It warns that it takes no label away from a class of one row, which is right.
+        warnings.filterwarnings("ignore", "May not flag all label issues")
+        issues = find_label_issues(given, probabilities, n_jobs=1)
+    return np.argsort(quality, kind="stable"), np.asarray(issues, dtype=np.bool_)
+
+
+def _search(recipe: Recipe, splits: Splits, directory: RunDirectory) -> Path:
+    started = time.monotonic()
+    suspects = suspects_of(recipe, splits, directory.quick)
+    shown = suspects[: max(1, round(recipe.noise.share * len(splits.train)))]
+    write_suspects(directory.label_issues, shown)
+    _log_findings(suspects, len(shown), time.monotonic() - started)
+    if recipe.protection.encrypt:
+        logger.warning(
+            "%s has texts and is not encrypted, for people to read; delete it when it is applied",
+            directory.label_issues,
+        )
+    logger.info(
+        "fill in new_label, a label or %r where the row is to go, then run the command again with --apply %s",
+        recipe.noise.drop_word,
+        directory.label_issues,
+    )
+    return directory.label_issues
+
+
+def _log_findings(suspects: Sequence[Suspect], shown: int, seconds: float) -> None:
+    issues = [suspect for suspect in suspects if suspect.is_issue]
+    logger.info(
+        "%d of %d labels look wrong (%.1f %%); the list shows the %d most doubtful rows; %.0f s",
+        *(len(issues), len(suspects), 100 * len(issues) / len(suspects), shown, seconds),
+    )
+    pairs = Counter((suspect.row.label, suspect.suggested) for suspect in issues)
+    for (label, suggested), count in pairs.most_common(_SHOWN_CONFUSIONS):
+        logger.info("  %r looks like %r: %d rows", label, suggested, count)
+
+
+def _apply(recipe: Recipe, splits: Splits, directory: RunDirectory, path: Path, key: bytes | None) -> Path:
+    corrections = read_corrections(path, splits.labels, recipe.noise.drop_word)
+    changes = changes_of(path, corrections, splits.train)
+    rows = relabelled(splits.train, changes)
+    if len({row.label for row in rows}) < len(splits.labels):
+        gone = sorted(set(splits.labels) - {row.label for row in rows})
+        raise DataError(f"no row would have the label {gone[0]!r} any more; leave at least one in {path}.")
+    target = _write(recipe.labelled(), _free_name(directory.relabelled, recipe.labelled()), changes, key)
+    dropped = sum(label is None for label in changes.values())
+    logger.info("%d rows have a new label, %d are gone", len(changes) - dropped, dropped)
+    _compare(recipe, splits, rows, directory)
+    logger.info("train on it with %s", " ".join(_overrides(recipe.labelled(), target)))
+    return target
+
+
+def _compare(recipe: Recipe, splits: Splits, rows: list[Row], directory: RunDirectory) -> None:
+    """Log what the quick model makes of the dev rows when it learns the rows before and after."""
+    before = _score(recipe, splits, directory.quick / "before")
+    after = _score(recipe, replace(splits, train=rows), directory.quick / "after")
+    for name, found in (("before", before), ("after", after)):
+        logger.info(
+            "%s: dev accuracy %.4f, macro-F1 %.4f (%s model)",
+            *(name, found["accuracy"], found["macro_f1"], recipe.noise.model),
+        )
+
+
+def _score(recipe: Recipe, splits: Splits, folder: Path) -> Score:
+    return score(QUICK_MODELS[recipe.noise.model](recipe, splits, folder), splits.dev, splits.labels)
+
+
+def _write(
+    data: DataSection, target: Path, changes: dict[tuple[str, int], str | None], key: bytes | None
+) -> Path:
+    """Write all training rows of the recipe, those kept for dev too, with its columns; return the path."""
+    names = {"text": data.text, "label": data.label, "text_pair": data.text_pair, "group": data.group}
+    columns = {column: name for column, name in names.items() if name is not None}
+    schema = pa.schema([pa.field(name, pa.string()) for name in columns.values()])
+    batches = relabelled_batches(read_batches(data, "train"), changes)
+    chosen = (batch.select(list(columns)).rename_columns(list(columns.values())) for batch in batches)
+    write_parquet(target, schema, chosen, key)
+    written = target if key is None else target.with_name(target.name + SUFFIX)
+    close_to_others(written)
+    return written
+
+
+def _free_name(target: Path, data: DataSection) -> Path:
+    """Return a path that no split of the recipe is read from, where an earlier list was applied to it."""
+    used = set()
+    for split in ("train", "dev", "test"):
+        found = find_source(data, split) if getattr(data, split) is not None else None
+        used |= {path.resolve() for path in found} if isinstance(found, list) else set()
+    number, free = 1, target
+    while not used.isdisjoint((free.resolve(), free.with_name(free.name + SUFFIX).resolve())):
+        number += 1
+        free = target.with_stem(f"{target.stem}-{number}")
+    return free
+
+
+def _overrides(data: DataSection, target: Path) -> list[str]:
+    """Return the settings that read the new file in place of the old one."""
+    if data.prepared is None:
+        return [f"data.train={target}"]
+    named = {"train": str(target), "dev": data.dev, "test": data.test, "text": "text", "label": "label"}
+    return ["data.prepared=", *(f"data.{name}={value}" for name, value in named.items() if value)]
