@@ -70,3 +70,13 @@ def test_steps_run_in_the_order_given() -> None:
 def test_both_texts_of_a_pair_are_normalized() -> None:
     assert normalize_input(("Ａ", "１"), ["fold_fullwidth"]) == ("A", "1")
     assert normalize_input("Ａ", ["fold_fullwidth"]) == "A"
+
+
+@given(text=TEXT, names=st.lists(st.sampled_from(list(NORMALIZERS)), max_size=4, unique=True))
+def test_normalised_text_stays_as_it_is_in_any_order_of_steps(text: str, names: list[str]) -> None:
+    once = normalize(text, names)
+    assert normalize(once, names) == once
+
+
+def test_what_a_later_step_undoes_is_done_again() -> None:
+    assert normalize("a \u200b b", ["collapse_whitespace", "remove_invisible"]) == "a b"

@@ -129,6 +129,8 @@ def test_masking_does_not_depend_on_what_stands_far_away(left: str, right: str) 
         ("a@qq.com13812345678", "【邮箱】【手机号】"),
         ("13812345678-13912345678", "【手机号】-【手机号】"),
         ("13812345678京A12345", "【手机号】【车牌】"),
+        ("00:1a:2b:3c:4d:5e:13812345678", "【MAC】:【手机号】"),
+        ("11010519491231002X/10.2.3.4", "【身份证】/【IP】"),
     ],
 )
 def test_neighbours_are_both_masked(text: str, masked: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 
 from runtime.keys import derived, find_key, read_key
+from runtime.normalize import MOST_ROUNDS
 from runtime.pii import DEFAULT_KINDS, RECOGNIZERS, Span, find, fold, replaced
 from train.data.preparation import PrivacySection
 from train.data.surrogates import surrogate
@@ -59,13 +60,18 @@ class Anonymizer:
 
     def __call__(self, text: str) -> str | None:
         """Return the text as the mode wants it, and count what was found."""
-        for kinds in self._rounds:
-            spans = self._find(text, kinds)
-            self.counts.update(span.kind for span in spans)
-            if spans and self._mode == "drop":
-                return None
-            if spans and self._replacement is not None:
-                text = replaced(text, spans, self._replacement)
+        # As often as `normalize` does: what is masked last may uncover a value of an earlier kind.
+        for _ in range(MOST_ROUNDS if len(self._rounds) > 1 else 1):
+            before = text
+            for kinds in self._rounds:
+                spans = self._find(text, kinds)
+                self.counts.update(span.kind for span in spans)
+                if spans and self._mode == "drop":
+                    return None
+                if spans and self._replacement is not None:
+                    text = replaced(text, spans, self._replacement)
+            if text == before:
+                break
         return text
 
     def _find(self, text: str, kinds: tuple[str, ...]) -> list[Span]:

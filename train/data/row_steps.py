@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runtime.normalize import NORMALIZERS
+from runtime.normalize import MOST_ROUNDS, NORMALIZERS
 from train.data.clean import CLEANERS, REASONS
 from train.data.stream import SCHEMA
 
@@ -28,7 +28,6 @@ SAMPLES = 3
 
 _SAMPLE_CHARACTERS = 60
 _BEFORE_CHANGE = 20
-_MOST_ROUNDS = 9
 
 OUTCOME = pa.schema(
     [
@@ -153,7 +152,7 @@ class _Rows:
         once more when they are trained on, which must change nothing.
         """
         places: Iterable[int] = self.all
-        for _ in range(_MOST_ROUNDS):
+        for _ in range(MOST_ROUNDS):
             changed: set[int] = set()
             for name in names:
                 changed |= self.change(name, NORMALIZERS[name], mask, places)

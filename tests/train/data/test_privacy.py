@@ -95,6 +95,14 @@ def test_training_sees_exactly_what_serving_will(text: str, kinds: tuple[str, ..
     assert set(anonymizer.counts) <= set(kinds)
 
 
+def test_a_value_uncovered_by_a_later_kind_is_masked_and_counted() -> None:
+    section = PrivacySection(mode="placeholder", kinds=("mac", "mobile"))
+    anonymizer = Anonymizer(section)
+    text = "00:1a:2b:3c:4d:5e:13812345678"
+    assert anonymizer(text) == normalize(text, normalizers_of(section)) == "【MAC】:【手机号】"
+    assert anonymizer.counts == {"mac": 1, "mobile": 1}
+
+
 @pytest.mark.usefixtures("_key")
 def test_equal_values_have_one_pseudonym_whatever_their_form() -> None:
     first = Anonymizer(PrivacySection(mode="pseudonym"))
