@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
@@ -153,6 +154,10 @@ def test_every_make_target_shown_exists() -> None:
 def test_every_command_shown_is_covered_here() -> None:
     known = ("make ", ".venv/bin/python -m train ", ".venv/bin/bentoml serve", "curl ", ".venv/bin/locust ")
     known += (".venv/bin/python -m loadtests ", ".venv/bin/python -m runtime.tune ")
+    known += (
+        ".venv/bin/python -m runtime.keys new ",
+        "CLASSIFIER_KEY_FILE=bentobert.key .venv/bin/bentoml serve",
+    )
     lines = command_lines()
     assert len(lines) >= 8
     assert [line for line in lines if not line.startswith(known)] == []
@@ -188,40 +193,78 @@ def write_corpus(folder: Path, recipe: str) -> None:
     (folder / "notes" / "a.txt").write_text(notes, encoding="utf-8")
 
 
-def test_the_recipe_shown_trains_a_model(tmp_path: Path, tiny_model_dir: Path) -> None:
+def write_project(folder: Path) -> None:
+    """Write the recipes that the README shows, and the files that they name."""
     recipe, domain = fenced("toml")
     assert tomllib.loads(recipe)["data"]["text"] == "review"
-    (tmp_path / "mine.toml").write_text(recipe, encoding="utf-8")
-    write_corpus(tmp_path, domain)
+    (folder / "mine.toml").write_text(recipe, encoding="utf-8")
+    write_corpus(folder, domain)
     for name, count in (("train", 48), ("test", 16), ("dev", 16)):
-        write_reviews(tmp_path / f"{name}.csv", count)
-    commands = [shlex.split(line) for line in command_lines() if " -m train " in line]
-    assert len(commands) >= 4
-    # `export` and `save` follow `all`; what is fine-tuned again has no metrics yet.
-    commands.sort(key=lambda command: "finetune" in command)
-    assert sum("pretrain" in command for command in commands) == 1
-    small = [
-        "finetune.epochs=1",
-        "finetune.max_length=32",
-        "pretrain.max_length=32",
-        "pretrain.batch_tokens=64",
-    ]
-    tiny = f"finetune.base_model={tiny_model_dir}"
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "BENTOML_HOME": str(tmp_path / "bentoml")}
+        write_reviews(folder / f"{name}.csv", count)
+
+
+def fill_in(path: Path) -> None:
+    """Write what a person would who agrees with the first row of the list."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first, *rest = list(csv.DictReader(file))
+    first["new_label"] = first["suggested"]
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, first)
+        writer.writeheader()
+        writer.writerows([first, *rest])
+
+
+def execute(commands: list[list[str]], folder: Path, base_model: Path) -> None:
+    """Run commands as shown, but for a small base model and few steps; each prints a path that exists."""
+    tiny = f"finetune.base_model={base_model}"
+    small = ["epochs=1", "max_length=32"]
+    small = [f"finetune.{one}" for one in small] + ["pretrain.max_length=32", "pretrain.batch_tokens=64"]
     for command in commands:
+        if "--apply" in command:
+            fill_in(folder / command[-1])
+        settings = [tiny, *command[5:], *small] if "train" in command else command[5:]
         found = subprocess.run(
-            [sys.executable, *command[1:5], tiny, *command[5:], *small],
-            cwd=tmp_path,
-            env=environment,
+            [sys.executable, *command[1:5], *settings],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "BENTOML_HOME": str(folder / "bentoml")},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert found.returncode == 0, found.stderr
-        assert (tmp_path / found.stdout.strip()).exists()
+        assert found.returncode == 0, (command, found.stderr)
+        assert "audit" in command or (folder / found.stdout.strip()).exists()
+
+
+DATA_COMMANDS = ("doctor", "prepare", "noise", "augment", "audit", "runtime.keys")
+
+
+def train_commands(*, of_data: bool) -> list[list[str]]:
+    """Return the commands about data and their protection, or the others."""
+    lines = [line for line in command_lines() if " -m train " in line or " -m runtime.keys " in line]
+    return [shlex.split(line) for line in lines if any(name in line for name in DATA_COMMANDS) == of_data]
+
+
+def test_the_recipe_shown_trains_a_model(tmp_path: Path, tiny_model_dir: Path) -> None:
+    write_project(tmp_path)
+    commands = train_commands(of_data=False)
+    assert len(commands) >= 4
+    # `export` and `save` follow `all`; what is fine-tuned again has no metrics yet.
+    commands.sort(key=lambda command: "finetune" in command)
+    assert sum("pretrain" in command for command in commands) == 1
+    execute(commands, tmp_path, tiny_model_dir)
     training = json.loads((tmp_path / "runs" / "domain" / "encoder" / "pretraining.json").read_text("utf-8"))
     assert training["recipe"]["pretrain"]["base_model"] == "bert-mini-chinese"
     assert (tmp_path / "bentoml" / "models" / "bert-classifier" / "latest").is_file()
+
+
+@pytest.mark.slow
+def test_the_data_commands_shown_work_one_after_the_other(tmp_path: Path, tiny_model_dir: Path) -> None:
+    write_project(tmp_path)
+    commands = train_commands(of_data=True)
+    assert len(commands) >= 10
+    execute(commands, tmp_path, tiny_model_dir)
+    models = tmp_path / "bentoml" / "models" / "bert-classifier"
+    assert list((models / (models / "latest").read_text().strip()).glob("*.enc"))
 
 
 def test_the_tuning_shown_names_what_the_recipe_makes(tmp_path: Path, tiny_model_dir: Path) -> None:
@@ -243,14 +286,10 @@ def test_the_tuning_shown_names_what_the_recipe_makes(tmp_path: Path, tiny_model
 
 
 def write_reviews(path: Path, count: int) -> None:
+    from train.data.sample import reviews
+
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["review", "sentiment"])
-        for number in range(count):
-            good = number % 2 == 0
-            writer.writerow(
-                [f"第{path.stem}{number}间房{'很好' if good else '很差'}", "正面" if good else "负面"]
-            )
+        csv.writer(file).writerows([("review", "sentiment"), *islice(reviews(path.stem), count)])
 
 
 def curl_request() -> tuple[str, dict[str, str], str]:

@@ -87,6 +87,8 @@ def _augment(
     _log(recipe, comparison)
     if not comparison.is_gain:
         logger.info("not kept: the rows gave no gain that exceeds its standard error; train without them")
+        if directory.augmented.exists():
+            logger.warning("%s is what an earlier augment kept, for other settings", directory.augmented)
         return directory.augmentation
     logger.info("kept %d rows; train on them with data.prepared=%s", len(made), directory.augmented)
     return directory.augmented

@@ -93,6 +93,18 @@ def test_rows_that_do_not_help_are_told_of_and_not_kept(
     assert not any(row.text in caplog.text for row in read_rows(recipe.labelled(), "train"))
 
 
+def test_what_an_earlier_run_kept_stays_and_is_told_of(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    judged_by(monkeypatch, likes_more_rows=True)
+    folder = augment.run(make(*SETTINGS))
+    assert not any("an earlier augment" in message for message in caplog.messages)
+    judged_by(monkeypatch, likes_more_rows=False)
+    assert augment.run(make(*SETTINGS)) != folder
+    assert (folder / "train.parquet").is_file()
+    assert f"{folder} is what an earlier augment kept, for other settings" in caplog.messages
+
+
 def test_both_models_of_a_trial_see_the_same_dev_rows_and_only_train_differs(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
