@@ -164,7 +164,10 @@ class _Header:
     def read(cls, file: BinaryIO, path: Path) -> _Header:
         found = file.read(_HEADER_BYTES)
         if found[: len(_MAGIC)] != _MAGIC:
-            raise ProtectionError(f"{path} is not encrypted; take its suffix {SUFFIX} off, or write it anew.")
+            remedy = (
+                f"take its suffix {SUFFIX} off" if path.suffix == SUFFIX else f"name one ending in {SUFFIX}"
+            )
+            raise ProtectionError(f"{path} is not encrypted; {remedy}, or write it anew.")
         if found[len(_MAGIC) : len(_MAGIC) + 1] != bytes([_VERSION]):
             raise ProtectionError(f"{path} is of another format than {_VERSION}; write it anew.")
         fields = found[len(_MAGIC) + 1 :]

@@ -44,9 +44,8 @@ _FOLD = {
     **dict.fromkeys(map(ord, "•・‧∙⋅"), "·"),
     **{ord(full): half for full, half in zip("＠．：／＋（）＿＃￥＄＊", "@.:/+()_#¥$*", strict=True)},
 }
-_RUN = re.compile(
-    r"[!-~０-９Ａ-Ｚａ-ｚ＠．：·•・](?:[ -~０-９Ａ-Ｚａ-ｚ＠．：／－＋（）＿·•・‐-―−\u00a0\u3000]){4}"
-)
+_FOLDED = re.escape("".join(map(chr, _FOLD)))
+_RUN = re.compile(f"[ -~{_FOLDED}·]{{5}}")
 """Every kind but names has five such characters in a row: most texts have not."""
 
 _MOST_ROUNDS = 8

@@ -25,6 +25,7 @@ def rewrap_all(paths: Sequence[Path], old: bytes, new: bytes) -> Iterator[Path]:
         The manifest of a model cannot be read.
     """
     for path in paths:
+        _refuse_parts_of_a_model(path)
         if not path.is_dir():
             yield from [path] if rewrap(path, old, new, name_of(path)) else []
         elif (path / MANIFEST_NAME).is_file():
@@ -55,8 +56,21 @@ def _model(directory: Path, old: bytes, new: bytes) -> Iterator[Path]:
 
 
 def _folder(folder: Path, old: bytes, new: bytes) -> Iterator[Path]:
-    """Exchange the keys of a folder's files; a datasheet knows them by digests that no key changes."""
+    """Exchange the keys of a folder's models and files; a datasheet knows files by what no key changes."""
     paths = sorted(folder.rglob(f"*{SUFFIX}"))
     if not paths:
         raise ProtectionError(f"{folder} holds no file ending in {SUFFIX}; name one that does.")
-    yield from (path for path in paths if rewrap(path, old, new, name_of(path)))
+    models = sorted(path.parent for path in folder.rglob(MANIFEST_NAME))
+    for model in models:
+        yield from _model(model, old, new)
+    loose = (path for path in paths if not any(path.is_relative_to(model) for model in models))
+    yield from (path for path in loose if rewrap(path, old, new, name_of(path)))
+
+
+def _refuse_parts_of_a_model(path: Path) -> None:
+    """Refuse what a manifest above it describes: its digests and its seal would be those of the old key."""
+    for folder in path.resolve().parents:
+        if (folder / MANIFEST_NAME).is_file():
+            raise ProtectionError(
+                f"{path} is part of the model {folder}; name the folder of the whole model."
+            )

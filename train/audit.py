@@ -130,7 +130,8 @@ def verify(path: Path) -> Log:
         elif event is None or event.get("previous") != log.head or (is_torn and not event.get("after_torn")):
             raise _broken(path, number - is_torn)
         else:
-            log, is_torn = Log([*log.events, event], log.torn, _sha256(line)), False
+            log.events.append(event)
+            log, is_torn = Log(log.events, log.torn, _sha256(line)), False
     if is_torn:  # it has its line break, so something was written over it
         raise _broken(path, len(lines))
     return Log(log.events, log.torn + bool(rest), log.head)

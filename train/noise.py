@@ -230,8 +230,13 @@ def _free_name(target: Path, data: DataSection) -> Path:
 
 
 def _overrides(data: DataSection, target: Path) -> list[str]:
-    """Return the settings that read the new file in place of the old one."""
+    """Return the settings that read the new file in place of the old one, and all else as before.
+
+    What `data.prepared` brought, the normalizers that serving repeats among it, must be said once more.
+    """
     if data.prepared is None:
         return [f"data.train={target}"]
-    named = {"train": str(target), "dev": data.dev, "test": data.test, "text": "text", "label": "label"}
-    return ["data.prepared=", *(f"data.{name}={value}" for name, value in named.items() if value)]
+    kept = ("dev", "test", "text", "label", "text_pair", "group", "key_file")
+    named = {"train": str(target), **{name: getattr(data, name) for name in kept}}
+    settings = ["data.prepared=", *(f"data.{name}={value}" for name, value in named.items() if value)]
+    return [*settings, f"data.normalizers={','.join(data.normalizers) or '[]'}"]

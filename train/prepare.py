@@ -30,7 +30,7 @@ from train.data.leakage import Reason
 from train.data.ledger import Ledger, count_labels
 from train.data.prepared import DROPPED, SPLITS, columns_of, write_parquet, write_split
 from train.data.privacy import Anonymizer, normalizers_of
-from train.data.row_steps import RowSteps
+from train.data.row_steps import UNUSABLE, RowSteps
 from train.data.sources import find_source
 from train.data.spool import Texts
 from train.data.stream import ROWS_AT_ONCE
@@ -193,6 +193,12 @@ def _judge(recipe: Recipe, ledger: Ledger, shares: Mapping[Split, float]) -> Non
                 f"{ledger.rows_out['train']:,} rows are left, too few to cut a share of {shares[split]} for "
                 f"{split} from; add rows, raise {setting}, or set data.{split}."
             )
+    if unusable := steps.get(UNUSABLE):
+        logger.warning(
+            "%s rows have no text or no label that can be used and were dropped: see %s",
+            f"{unusable:,}",
+            DROPPED,
+        )
     if ledger.dropped.total() > _MANY * ledger.rows_in.total():
         logger.warning(
             "%s of %s rows were dropped (%s): see %s",
@@ -212,5 +218,5 @@ def _warn_of_lost_labels(ledger: Ledger) -> None:
                 len(gone),
                 len(before),
                 split,
-                ", ".join(name[:40] for name in gone[:_SHOWN_LABELS]),
+                ", ".join(repr(mask(name[:40])) for name in gone[:_SHOWN_LABELS]),
             )

@@ -252,3 +252,8 @@ def test_the_normalizers_are_the_masks(text: str) -> None:
     assert NORMALIZERS["mask_pii"](text) == mask(text)
     for kind in RECOGNIZERS:
         assert NORMALIZERS[f"mask_{kind}"](text) == mask(text, (kind,))
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u2002", "\u2003", "\u2009", "\u202f", "\u3000"])
+def test_any_blank_may_stand_between_the_digits(blank: str) -> None:
+    assert [span.kind for span in find(f"电话138{blank}1234{blank}5678")] == ["mobile"]

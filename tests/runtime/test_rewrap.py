@@ -131,3 +131,16 @@ def test_what_holds_nothing_encrypted_is_refused(tmp_path: Path) -> None:
     (tmp_path / MANIFEST_NAME).write_text("{}", encoding="utf-8")
     with pytest.raises(ManifestError):
         list(rewrap_all([tmp_path], OLD, NEW))
+
+
+def test_a_folder_of_models_is_models_and_a_part_of_one_is_refused(
+    encrypted_model: tuple[Path, bytes], tmp_path: Path
+) -> None:
+    store = tmp_path / "name"
+    shutil.copytree(encrypted_model[0], store / "version")
+    changed = list(rewrap_all([store], OLD, NEW))
+    assert changed
+    assert list(rewrap_all([store / "version"], OLD, NEW)) == []
+    Manifest.read(store / "version").check_seal(store / "version", NEW)
+    with pytest.raises(ProtectionError, match="is part of the model"):
+        list(rewrap_all([changed[0]], NEW, OLD))

@@ -333,7 +333,7 @@ def test_a_result_that_lost_much_is_told(prepared: Prepare, caplog: pytest.LogCa
     assert any(
         message.startswith("9 of 15 rows were dropped (one_character 9)") for message in caplog.messages
     )
-    assert "1 of the 3 labels of train have no row left there: c" in caplog.messages
+    assert "1 of the 3 labels of train have no row left there: 'c'" in caplog.messages
 
 
 def test_too_few_rows_to_cut_from_are_refused(prepared: Prepare) -> None:

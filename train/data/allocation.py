@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,8 @@ TEST_FRACTION = 0.1
 """Share of the rows that is test where neither dev nor test is given."""
 
 STEPS: dict[Reason, tuple[str, str]] = {
-    Reason.IN_TEST: ("in_test", "is a test row too, or nearly one"),
-    Reason.IN_DEV: ("in_dev", "is a dev row too, or nearly one"),
+    Reason.IN_TEST: ("in_test", "is a test row too, nearly one, or of its group"),
+    Reason.IN_DEV: ("in_dev", "is a dev row too, nearly one, or of its group"),
     Reason.CONFLICT: ("conflict", "stands in train with another label too"),
     Reason.DUPLICATE: ("duplicate", "repeats a training row of the same label, or nearly"),
 }
@@ -92,11 +92,12 @@ def allocate(
     """
     sets, numbers = label_sets(rows.column("label"), prepare.label_separator)
     splits = np.repeat(np.arange(len(SPLITS), dtype=np.int8), [counts.get(split, 0) for split in SPLITS])
+    found = replace(found, related=joined(found.related, rows.column("group")))
     reasons = outcomes(found, splits, numbers, prepare.conflicts)
     other = _others(found, splits, numbers, reasons)
     if shares:
         open_to = np.flatnonzero((splits == TRAIN) & (reasons == Reason.KEPT))
-        groups = joined(found.related, rows.column("group"))[open_to]
+        groups = found.related[open_to]
         labels = [sets[number] for number in numbers[open_to].tolist()]
         part = grouped_split(labels, groups, list(shares.values()), prepare.seed)
         targets = np.array([SPLITS.index(split) for split in shares] + [TRAIN], dtype=np.int8)

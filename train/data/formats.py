@@ -187,8 +187,9 @@ def _numbered(path: Path, reader: _Reader) -> Iterator[tuple[int, int, list[str]
         except StopIteration:
             return
         except csv.Error as error:
+            reason = "a quote is opened and never closed" if "end of data" in str(error) else error
             raise DataError(
-                f"{place(str(path), number, line)} is malformed ({error}); put fields with quotes or line "
+                f"{place(str(path), number, line)} is malformed ({reason}); put fields with quotes or line "
                 "breaks in quotes and double the quotes inside."
             ) from error
         if any(field.strip() for field in fields):

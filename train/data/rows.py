@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from runtime.errors import DataError, RecipeError, nearest
 from runtime.manifest import file_digest
+from runtime.pii import find
 from runtime.tokenizer import TextInput
 from train.data.sections import DataSection
 from train.data.sources import HubDataset, Sample, find_source, place
@@ -25,6 +26,7 @@ MOST_CHARACTERS = 1_000_000
 """A longer text is a whole file in one field, not something to classify."""
 
 _SHOWN_PROBLEMS = 5
+_LONGEST_NAME = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +147,21 @@ def _check_columns(name: str, table: Table, data: DataSection) -> None:
         column = getattr(data, setting)
         if column is None or column in table.columns or not table.columns:
             continue
-        there = ", ".join(repr(known[:40]) for known in table.columns)
+        if _are_names(table.columns):
+            there = ", ".join(map(repr, table.columns))
+            raise RecipeError(
+                f"data.{setting}={column!r} is no column of {name}, which has {there}; "
+                f"{nearest(column, table.columns)} (for a file without a header set data.columns)"
+            )
         raise RecipeError(
-            f"data.{setting}={column!r} is no column of {name}, which has {there}; "
-            f"{nearest(column, table.columns)} (for a file without a header set data.columns)"
+            f"data.{setting}={column!r} is no column of {name}, whose first row, of {len(table.columns)} "
+            "fields, seems to be no header; name its columns in data.columns."
         )
+
+
+def _are_names(columns: Sequence[str]) -> bool:
+    """Tell a header from a first row of data, which no message may repeat."""
+    return all(len(column) <= _LONGEST_NAME and not find(column) for column in columns)
 
 
 def problem_of(record: Record, data: DataSection) -> str | None:
@@ -172,6 +184,8 @@ def problem_of(record: Record, data: DataSection) -> str | None:
 def _label_problem(value: object, column: str) -> str | None:
     if value is None or value == "":
         return f"has no label in {column!r}"
+    if isinstance(value, float) and math.isinf(value):
+        return f"has an infinite number as label {column!r}"
     if not isinstance(value, str | int | float):
         return f"has a {type(value).__name__} as label {column!r} where a text or a number is needed"
     if not _label(value):

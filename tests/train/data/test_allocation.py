@@ -105,8 +105,9 @@ def test_clusters_and_groups_stay_whole_and_every_dropped_row_has_its_other(
             if groups[one] and groups[one] == groups[two] and both_from_train:
                 assert made.splits[one] == made.splits[two]
     assert ((made.other >= 0) == (made.reasons != Reason.KEPT)).all()
+    together = joined(np.array(clusters, dtype=np.int64), table.column("group"))
     for row in np.flatnonzero(made.other >= 0).tolist():
-        assert clusters[row] == clusters[made.other[row]]
+        assert together[row] == together[made.other[row]]
         assert made.other[row] != row
 
 
@@ -147,3 +148,9 @@ def test_every_reason_has_a_step_of_its_own() -> None:
     assert set(STEPS) == set(Reason) - {Reason.KEPT}
     assert len({step for step, _ in STEPS.values()}) == len(STEPS)
     assert SPLITS == ("train", "dev", "test")
+
+
+def test_a_group_of_the_test_rows_has_no_training_row() -> None:
+    table = rows("abababab", ["u", "v", "w", "", "u", "x", "v", ""])
+    made = allocate(table, {"train": 4, "dev": 2, "test": 2}, equal(*range(8)), {}, PrepareSection())
+    assert made.reasons.tolist() == [Reason.IN_DEV, Reason.IN_TEST, 0, 0, 0, 0, 0, 0]

@@ -364,3 +364,19 @@ def test_published_sets_are_read_to_the_last_row(
     assert len(rows) == count
     assert len({row.label for row in rows}) == labels
     assert rows[-1].number == count + (0 if "columns" in settings or name.endswith("json") else 1)
+
+
+@pytest.mark.parametrize("cell", ["房间很干净，服务也好，" * 4, "电话13812345678"])
+def test_a_first_row_that_is_no_header_is_not_repeated(tmp_path: Path, cell: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f"{cell},1\n{cell},2\n", encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"2 fields, seems to be no header; name its columns") as raised:
+        read(path)
+    assert cell[:12] not in str(raised.value)
+
+
+def test_an_infinite_label_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a", "label": 1}\n{"text": "b", "label": Infinity}\n', encoding="utf-8")
+    with pytest.raises(DataError, match="row 2 has an infinite number as label 'label'"):
+        read(path)
