@@ -17,6 +17,7 @@ from train import noise
 from train.__main__ import main
 from train.config import Recipe
 from train.data.rows import read_rows
+from train.data.sections import DataSection
 from train.recipe import read_recipe
 from train.run import RunDirectory
 
@@ -208,3 +209,25 @@ def test_the_encoder_finds_flips_too(noisy: Path) -> None:
     recipe = read_recipe(noisy, ["noise.model=encoder", "noise.folds=4", "finetune.epochs=6"])
     assert len({int(row["row"]) for row in listed(noise.run(recipe))}.intersection(FLIPPED)) >= 3
     assert not RunDirectory.of(recipe).model.exists()
+
+
+def test_rows_of_a_prepared_folder_keep_its_normalizers_and_columns() -> None:
+    data = DataSection(
+        train="prepared/train.parquet",
+        dev="prepared/dev.parquet",
+        prepared="prepared",
+        text_pair="text_pair",
+        group="group",
+        key_file="k",
+        normalizers=("fold_fullwidth", "mask_pii"),
+    )
+    found = dict(one.split("=", 1) for one in noise._overrides(data, Path("relabelled.parquet")))
+    assert found["data.prepared"] == ""
+    assert found["data.train"] == "relabelled.parquet"
+    assert found["data.normalizers"] == "fold_fullwidth,mask_pii"
+    assert {name: found[f"data.{name}"] for name in ("dev", "text_pair", "group", "key_file")} == {
+        "dev": "prepared/dev.parquet",
+        "text_pair": "text_pair",
+        "group": "group",
+        "key_file": "k",
+    }
