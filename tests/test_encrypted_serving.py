@@ -20,6 +20,7 @@ from runtime.backends import BACKENDS
 from runtime.classifier import Classifier
 from runtime.errors import DigestError, ProtectionError
 from runtime.manifest import MANIFEST_NAME, Manifest
+from tests.store_entry import write_model_yaml
 from train.artifact import finish, record_digests
 from train.data.rows import Row
 from train.exporters import EXPORTERS
@@ -28,18 +29,6 @@ from train.protection import copy_model
 ROOT = Path(__file__).resolve().parents[1]
 TAG = "bert-classifier:secret"
 TEXTS = ["房间很干净，服务也好。", "太差了", "好" * 300]
-MODEL_YAML = """
-name: bert-classifier
-version: secret
-module: ""
-labels: {}
-options: {}
-metadata: {}
-context: {framework_name: "", framework_versions: {}, bentoml_version: 1.4.39, python_version: 3.11.7}
-signatures: {}
-api_version: v1
-creation_time: "2026-01-01T00:00:00+00:00"
-"""
 # Of a process in which no library can write a byte to any file; those in memory count too.
 WITHOUT_WRITING = """
 import base64, json, resource, sys, tempfile
@@ -166,7 +155,7 @@ def home(encrypted_model: tuple[Path, bytes], tmp_path_factory: pytest.TempPathF
     """Return a BentoML home with the encrypted tiny model, and beside it the file of the key."""
     home = tmp_path_factory.mktemp("serving") / "bentoml"
     entry = Path(shutil.copytree(encrypted_model[0], home / "models" / TAG.replace(":", "/")))
-    (entry / "model.yaml").write_text(MODEL_YAML, encoding="utf-8")
+    write_model_yaml(entry)
     key = home.parent / "key"
     key.write_bytes(base64.b64encode(encrypted_model[1]))
     key.chmod(0o600)

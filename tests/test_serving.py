@@ -21,6 +21,7 @@ import pytest
 
 from loadtests.server import Server, bentoml_server
 from tests.stand_in import FOLDER_VARIABLE, lying
+from tests.store_entry import write_model_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = "bert-classifier:tiny"
@@ -343,22 +344,8 @@ def test_a_harmed_model_ends_the_start_with_one_line(tiny_model_dir: Path, tmp_p
     shutil.copytree(tiny_model_dir, version)
     with (version / "config.json").open("a", encoding="utf-8") as file:
         file.write("\n")
-    (version / "model.yaml").write_text(MODEL_YAML, encoding="utf-8")
+    write_model_yaml(version)
     found = start(CLASSIFIER_MODEL="bert-classifier:harmed", BENTOML_HOME=str(tmp_path))
     assert found.returncode == 1
     assert len(found.stderr.strip().splitlines()) == 1
     assert "config.json has sha256" in found.stderr
-
-
-MODEL_YAML = """
-name: bert-classifier
-version: harmed
-module: ""
-labels: {}
-options: {}
-metadata: {}
-context: {framework_name: "", framework_versions: {}, bentoml_version: 1.4.39, python_version: 3.11.7}
-signatures: {}
-api_version: v1
-creation_time: "2026-01-01T00:00:00+00:00"
-"""

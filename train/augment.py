@@ -23,12 +23,12 @@ from train.data.augment import AUGMENTERS, Augmenter
 from train.data.augment_folder import write_augmented
 from train.data.augment_rows import Augmented, augment_rows, budgets
 from train.data.loader import Splits, load_splits
-from train.data.prepared import SPLITS
 from train.phases import phase
 from train.protection import key_of
 from train.quick_models import QUICK_MODELS, answers, positions
 from train.recipe import expanded
 from train.run import RunDirectory, staged, write_json
+from train.section import SPLITS
 
 logger = logging.getLogger(__name__)
 

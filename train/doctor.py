@@ -11,20 +11,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from runtime.errors import DataError
-from train.audit import record
+from train import audit
 from train.config import Recipe
 from train.data.checks import CHECKS, finding_of, kinds_of_checks
 from train.data.checks.batch import Batch
-from train.data.checks.finding import Check, Examination, Finding
+from train.data.checks.finding import Check, Examination, Finding, counted
 from train.data.sections import DataSection
 from train.data.sources import find_source
 from train.data.stream import read_batches
 from train.phases import phase
 from train.report.doctor import Diagnosis, SplitFigures, print_findings, write_reports
 from train.run import RunDirectory
-from train.section import Split
+from train.section import SPLITS, Split
 
-SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 SWAPPED = "swapped_columns"
 """Where the text is the label, what there is to say about texts is noise."""
 
@@ -48,10 +47,10 @@ def run(recipe: Recipe) -> Path:
     print_findings(diagnosis)
     write_reports(directory.doctor, directory.doctor_page, diagnosis)
     wrote = [directory.doctor, directory.doctor_page]
-    record("doctor", recipe, _files_of(recipe.labelled()), wrote, 1 if diagnosis["errors"] else 0)
+    audit.record("doctor", recipe, audit.data_files(recipe, *SPLITS), wrote, 1 if diagnosis["errors"] else 0)
     if diagnosis["errors"]:
         raise DataError(
-            f"{_number(diagnosis['errors'], 'error')} and {_number(diagnosis['warnings'], 'warning')} "
+            f"{counted(diagnosis['errors'], 'error')} and {counted(diagnosis['warnings'], 'warning')} "
             f"in the data of this recipe; see {directory.doctor_page}."
         )
     return directory.doctor_page
@@ -97,10 +96,6 @@ def _places(data: DataSection) -> Iterator[tuple[Split, Path]]:
         source = find_source(data, split) if getattr(data, split) is not None else []
         if isinstance(source, list):
             yield from ((split, path) for path in source)
-
-
-def _files_of(data: DataSection) -> list[Path]:
-    return [path for _, path in _places(data)]
 
 
 def _open(data: DataSection, checks: Sequence[Check]) -> None:
@@ -149,7 +144,3 @@ def _order(finding: Finding) -> tuple[int, int, int]:
         list(CHECKS).index(finding["check"]),
         -1 if split is None else SPLITS.index(split),
     )
-
-
-def _number(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -24,6 +24,7 @@ from train.data.rows import Row, describe_files
 from train.pretrained import build_model, read_config, read_tokenizer
 from train.recipe import expanded
 from train.run import RunDirectory, staged, write_json
+from train.section import SPLITS
 
 if TYPE_CHECKING:
     from transformers import BertConfig
@@ -65,7 +66,7 @@ def run(recipe: Recipe) -> Path:
     splits = load_splits(recipe)
     with directory.locked():
         made = fit(recipe, directory, config, splits)
-        read = audit.data_files(recipe, "train", "dev", "test") + audit.base_model(recipe.finetune.base_model)
+        read = audit.data_files(recipe, *SPLITS) + audit.base_model(recipe.finetune.base_model)
         audit.record("finetune", recipe, read, [made])
     return made
 

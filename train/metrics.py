@@ -5,7 +5,7 @@ Every figure here is a function of the matrix, so the bootstrap resamples the ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypedDict
 
 import numpy as np
@@ -27,7 +27,7 @@ class ClassFigures(TypedDict):
     support: int
 
 
-def confusion_matrix(expected: Sequence[int], predicted: Sequence[int], num_labels: int) -> Counts:
+def confusion_matrix(expected: npt.ArrayLike, predicted: npt.ArrayLike, num_labels: int) -> Counts:
     """Return counts of shape (num_labels, num_labels): row = expected label, column = predicted label."""
     matrix = np.zeros((num_labels, num_labels), dtype=np.int64)
     np.add.at(matrix, (np.asarray(expected, dtype=np.int64), np.asarray(predicted, dtype=np.int64)), 1)

@@ -23,7 +23,7 @@ from runtime.errors import DataError
 from train import audit
 from train.config import Recipe
 from train.data.loader import Splits, load_splits
-from train.data.prepared import SPLITS, write_parquet
+from train.data.prepared import write_parquet
 from train.data.relabel import (
     Suspect,
     changes_of,
@@ -34,13 +34,13 @@ from train.data.relabel import (
 )
 from train.data.rows import Row
 from train.data.sections import DataSection
-from train.data.sources import find_source
 from train.data.stream import read_batches
 from train.out_of_fold import out_of_fold
-from train.protection import close_to_others, key_of
+from train.protection import key_of
 from train.quick_models import QUICK_MODELS, Integers, Probabilities, Score, positions, score
 from train.recipe import expanded
 from train.run import RunDirectory
+from train.section import SPLITS
 
 logger = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ def _apply(recipe: Recipe, splits: Splits, directory: RunDirectory, path: Path, 
     if len({row.label for row in rows}) < len(splits.labels):
         gone = sorted(set(splits.labels) - {row.label for row in rows})
         raise DataError(f"no row would have the label {gone[0]!r} any more; leave at least one in {path}.")
-    target = _write(recipe.labelled(), _free_name(directory.relabelled, recipe.labelled()), changes, key)
+    target = _write(recipe.labelled(), _free_name(directory.relabelled, recipe), changes, key)
     dropped = sum(label is None for label in changes.values())
     logger.info("%d rows have a new label, %d are gone", len(changes) - dropped, dropped)
     _compare(recipe, splits, rows, directory)
@@ -211,17 +211,12 @@ def _write(
     batches = relabelled_batches(read_batches(data, "train"), changes)
     chosen = (batch.select(list(columns)).rename_columns(list(columns.values())) for batch in batches)
     write_parquet(target, schema, chosen, key)
-    written = target if key is None else target.with_name(target.name + SUFFIX)
-    close_to_others(written)
-    return written
+    return target if key is None else target.with_name(target.name + SUFFIX)
 
 
-def _free_name(target: Path, data: DataSection) -> Path:
+def _free_name(target: Path, recipe: Recipe) -> Path:
     """Return a path that no split of the recipe is read from, where an earlier list was applied to it."""
-    used = set()
-    for split in ("train", "dev", "test"):
-        found = find_source(data, split) if getattr(data, split) is not None else None
-        used |= {path.resolve() for path in found} if isinstance(found, list) else set()
+    used = {path.resolve() for path in audit.data_files(recipe, *SPLITS)}
     number, free = 1, target
     while not used.isdisjoint((free.resolve(), free.with_name(free.name + SUFFIX).resolve())):
         number += 1

@@ -28,7 +28,7 @@ from train.data.datasheet import Preparation, print_counts, write_datasheet
 from train.data.intake import DROPPED_ROWS, KEY, Intake, dropped_rows, take_in
 from train.data.leakage import Reason
 from train.data.ledger import Ledger, count_labels
-from train.data.prepared import DROPPED, SPLITS, columns_of, write_parquet, write_split
+from train.data.prepared import DROPPED, columns_of, write_parquet, write_split
 from train.data.privacy import Anonymizer, normalizers_of
 from train.data.row_steps import UNUSABLE, RowSteps
 from train.data.sources import find_source
@@ -38,7 +38,7 @@ from train.phases import phase
 from train.protection import key_of
 from train.recipe import expanded
 from train.run import RunDirectory, staged
-from train.section import Split
+from train.section import SPLITS, Split
 
 logger = logging.getLogger(__name__)
 

@@ -123,8 +123,7 @@ def answers(predict: Predict, rows: Sequence[Row]) -> Integers:
 
 def figures(expected: Integers, predicted: Integers, num_labels: int) -> Score:
     """Return the figures of numbers of labels, both of shape (rows,)."""
-    counts = np.bincount(expected * num_labels + predicted, minlength=num_labels * num_labels)
-    matrix = counts.reshape(num_labels, num_labels)
+    matrix = metrics.confusion_matrix(expected, predicted, num_labels)
     return {"accuracy": float(metrics.accuracy(matrix)), "macro_f1": float(metrics.macro_f1(matrix))}
 
 

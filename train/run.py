@@ -166,13 +166,26 @@ def staged(target: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def write_json(path: Path, content: object) -> None:
-    """Write JSON that people can read, atomically: beside, then renamed; only the owner may read it."""
+@contextmanager
+def private_file(path: Path) -> Iterator[Path]:
+    """Yield a path to write to beside `path`, whose place it takes when the block ends without an exception.
+
+    Only the owner may read it.
+    """
     private_directory(path.parent)
     beside = path.with_name(f".{path.name}.part")
-    beside.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    close_to_others(beside)
-    beside.replace(path)
+    try:
+        yield beside
+        close_to_others(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON that people can read, all of it or nothing; only the owner may read it."""
+    with private_file(path) as beside:
+        beside.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def _locks(descriptor: int) -> bool:

@@ -13,6 +13,7 @@ from runtime.errors import nearest
 from runtime.normalize import NORMALIZERS
 
 Split = Literal["train", "dev", "test"]
+SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 Text = Annotated[str, Field(min_length=1)]
 
 MOST = 2**31 - 1

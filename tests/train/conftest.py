@@ -71,6 +71,14 @@ def write_project(folder: Path) -> Path:
     return folder / "tiny.toml"
 
 
+def plain(count: int, start: int = 0) -> list[tuple[str, str]]:
+    """Return rows of different, short texts: below eight characters, no two are nearly equal."""
+    return [
+        (f"{chr(0x4E00 + index)}家，{'很好' if index % 2 else '太差'}", "ab"[index % 2])
+        for index in range(start, start + count)
+    ]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """Compute on one thread: with models this small, threads only wait for each other."""
@@ -115,3 +123,12 @@ def run_copy(finished: Recipe, tmp_path: Path) -> tuple[Path, RunDirectory]:
     path = folder / "tiny.toml"
     path.write_text(recipe.read_text(encoding="utf-8").replace(str(source), str(folder / "run")), "utf-8")
     return path, RunDirectory(folder / "run")
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """Return a recipe whose files a test has to write."""
+    path = tmp_path / "mine.toml"
+    lines = ["[data]", f'train = "{tmp_path}/train.csv"', "[run]", f'directory = "{tmp_path}/run"']
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from runtime.errors import DataError
 from runtime.keys import new_key
 from runtime.manifest import Manifest, file_digest
-from tests.train.conftest import Make, write_csv
+from tests.train.conftest import Make, plain, write_csv
 from train import finetune, prepare
 from train.__main__ import main
 from train.artifact import TRAINING_NAME
@@ -29,23 +29,6 @@ Prepare = Callable[..., Path]
 
 FILES = tuple(f"{name}.parquet" for name in (*SPLITS, "dropped"))
 LONG = "房间很干净服务也很周到下次还会再来住的{}号楼"
-
-
-def plain(count: int, start: int = 0) -> list[tuple[str, str]]:
-    """Return rows of different, short texts: below eight characters, no two are nearly equal."""
-    return [
-        (f"{chr(0x4E00 + index)}家，{'很好' if index % 2 else '太差'}", "ab"[index % 2])
-        for index in range(start, start + count)
-    ]
-
-
-@pytest.fixture
-def recipe(tmp_path: Path) -> Path:
-    """Return a recipe whose files a test has to write."""
-    path = tmp_path / "mine.toml"
-    lines = ["[data]", f'train = "{tmp_path}/train.csv"', "[run]", f'directory = "{tmp_path}/run"']
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return path
 
 
 @pytest.fixture

@@ -10,27 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.train.conftest import write_csv
+from tests.train.conftest import plain, write_csv
 from train import prepare
 from train.__main__ import main
-
-
-def plain(count: int, start: int = 0) -> list[tuple[str, str]]:
-    """Return rows of different, short texts: below eight characters, no two are nearly equal."""
-    return [
-        (f"{chr(0x4E00 + index)}家，{'很好' if index % 2 else '太差'}", "ab"[index % 2])
-        for index in range(start, start + count)
-    ]
-
-
-@pytest.fixture
-def recipe(tmp_path: Path) -> Path:
-    """Return a recipe whose files a test has to write."""
-    path = tmp_path / "mine.toml"
-    lines = ["[data]", f'train = "{tmp_path}/train.csv"', "[run]", f'directory = "{tmp_path}/run"']
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return path
-
 
 BOOKKEEPING = (".lock", "audit.jsonl")
 GOOD = "text,label\n很好吃,a\n很难吃,b\n"

@@ -12,12 +12,11 @@ import pyarrow as pa
 from runtime.errors import RecipeError
 from train.data.clusters import Partition
 from train.data.components import merged
-from train.data.leakage import DEV, TEST, TRAIN, Reason, outcomes
+from train.data.leakage import DEV, TEST, TRAIN, Reason, firsts, outcomes
 from train.data.preparation import PrepareSection
-from train.data.prepared import SPLITS
 from train.data.sections import DataSection
 from train.data.split import grouped_split
-from train.section import Split
+from train.section import SPLITS, Split
 
 Integers = npt.NDArray[np.int64]
 
@@ -126,6 +125,8 @@ def joined(clusters: Integers, groups: pa.ChunkedArray) -> Integers:
     A row without a value has its cluster only.
     """
     names, values = _encoded(groups)
+    if not any(names):
+        return clusters
     if "" in names:
         values[values == names.index("")] = -1
     alone = len(names) + np.arange(len(values))
@@ -149,22 +150,14 @@ def _others(
         (Reason.IN_TEST, found.related, splits == TEST),
         (Reason.IN_DEV, found.related, splits == DEV),
     ):
-        _point(other, reasons == reason, clusters, members)
+        dropped = reasons == reason
+        other[dropped] = firsts(clusters, members)[dropped]
     _, alike = np.unique(found.near * (labels.max(initial=0) + 1) + labels, return_inverse=True)
     kept = (splits == TRAIN) & (reasons == Reason.KEPT)
-    _point(other, reasons == Reason.DUPLICATE, alike, kept)
+    repeats = reasons == Reason.DUPLICATE
+    other[repeats] = firsts(alike, kept)[repeats]
     _point_at_another_label(other, reasons == Reason.CONFLICT, found.equal, labels, splits == TRAIN)
     return other
-
-
-def _point(
-    other: Integers, dropped: npt.NDArray[np.bool_], clusters: Integers, members: npt.NDArray[np.bool_]
-) -> None:
-    """Point the dropped rows at the first member of their cluster."""
-    first = np.full(len(clusters), -1, dtype=np.int64)
-    at = np.flatnonzero(members)[::-1]
-    first[clusters[at]] = at
-    other[dropped] = first[clusters[dropped]]
 
 
 def _point_at_another_label(

@@ -13,19 +13,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from runtime.envelope import SUFFIX
+from runtime.files import stored
 from train.data.augment_rows import Augmented
+from train.data.datasheet import FORMAT, MARKDOWN
 from train.data.loader import Splits
 from train.data.prepared import DATASHEET, columns_of, digest_of, file_of, write_parquet, write_split
 from train.data.rows import Row, describe_files
 from train.data.sections import DataSection
-from train.report.card import table_cell
-from train.report.evaluation import environment
+from train.report.card import markdown_template
 from train.run import write_json
 from train.section import Split
 
-MARKDOWN = "datasheet.md"
-FORMAT = 1
 MARKS = ("augmented_from", "method")
 """Columns of the training rows: where the row stood that one was made from, and how; null for all others."""
 
@@ -62,7 +60,7 @@ def write_augmented(
     for split in ("dev", "test"):
         if split in counts:
             write_split(folder, split, [_table(rows[split], columns)], key)
-    files = {split: _written(file_of(folder, split)) for split in counts}
+    files = {split: stored(folder, file_of(folder, split).name) for split in counts}
     content = {
         "format": FORMAT,
         "files": {
@@ -76,15 +74,8 @@ def write_augmented(
         "augmentation": account,
     }
     write_json(folder / DATASHEET, content)
-    templates = environment(autoescape=False)
-    templates.filters["cell"] = table_cell
-    page = templates.get_template("augmented.md.jinja").render(sheet=content, marks=MARKS)
+    page = markdown_template("augmented.md.jinja").render(sheet=content, marks=MARKS)
     (folder / MARKDOWN).write_text(page, encoding="utf-8")
-
-
-def _written(path: Path) -> Path:
-    """Return the path under which a file was written, in the open or encrypted."""
-    return path if path.exists() else path.with_name(path.name + SUFFIX)
 
 
 def _table(

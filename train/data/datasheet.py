@@ -18,15 +18,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from runtime.envelope import SUFFIX
+from runtime.files import stored
 from train.config import Recipe
 from train.data.allocation import parts_of
 from train.data.ledger import Ledger, Sources
-from train.data.prepared import DATASHEET, DROPPED, SPLITS, columns_of, digest_of, file_of
-from train.report.card import table_cell
-from train.report.evaluation import environment
+from train.data.prepared import DATASHEET, DROPPED, columns_of, digest_of, file_of
+from train.report.card import markdown_template
 from train.run import write_json
-from train.section import Split
+from train.section import SPLITS, Split
 
 MARKDOWN = "datasheet.md"
 FORMAT = 1
@@ -108,12 +107,10 @@ def describe(folder: Path, prepared: Preparation) -> dict[str, Any]:
 
 def markdown(content: Mapping[str, Any]) -> str:
     """Return a datasheet as a page for people."""
-    templates = environment(autoescape=False)
-    templates.filters["cell"] = table_cell
     counts = content["labels"]["after"]
     labels = sorted({label for split in counts.values() for label in split})
     shown = sorted(labels, key=lambda label: -counts["train"].get(label, 0))[:_SHOWN_LABELS]
-    return templates.get_template("datasheet.md.jinja").render(
+    return markdown_template("datasheet.md.jinja").render(
         sheet=content, splits=list(counts), labels=sorted(shown), more_labels=len(labels) - len(shown)
     )
 
@@ -137,7 +134,7 @@ def _files(folder: Path, ledger: Ledger) -> dict[str, dict[str, Any]]:
     rows[folder / DROPPED] = ledger.dropped.total()
     found: dict[str, dict[str, Any]] = {}
     for path, count in rows.items():
-        written = path if path.is_file() else path.with_name(path.name + SUFFIX)
+        written = stored(folder, path.name)
         found[written.name] = {"sha256": digest_of(written), "rows": count}
     return found
 

@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 from runtime.errors import DataError
 from train.data.labels import MOST_LABELS
 from train.data.ledger import Ledger, Sources, count_labels
-from train.data.prepared import SPLITS
 from train.data.row_steps import OUTCOME, Note
 from train.data.rows import MOST_CHARACTERS
 from train.data.sections import DataSection
@@ -23,7 +22,7 @@ from train.data.sources import place
 from train.data.spool import Spool, SpoolWriter
 from train.data.stream import read_batches
 from train.phases import phase
-from train.section import Split
+from train.section import SPLITS, Split
 
 Engine = Literal["local", "ray"]
 Step = Callable[[pa.RecordBatch | pa.Table], pa.Table]

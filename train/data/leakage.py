@@ -62,14 +62,14 @@ def outcomes(
     if conflicts != "keep":
         reasons[_conflicting(found.equal, labels, train, conflicts)] = Reason.CONFLICT
     reasons[_repeated(found.near, labels, train & (reasons == Reason.KEPT))] = Reason.DUPLICATE
-    reasons[train & _touches(found.related, splits == DEV)] = Reason.IN_DEV
-    reasons[(splits != TEST) & _touches(found.related, splits == TEST)] = Reason.IN_TEST
+    reasons[train & touches(found.related, splits == DEV)] = Reason.IN_DEV
+    reasons[(splits != TEST) & touches(found.related, splits == TEST)] = Reason.IN_TEST
     return reasons
 
 
 def leaked(clusters: Integers, splits: npt.NDArray[np.integer], split: int, source: int = TRAIN) -> int:
     """Count the rows of a split whose cluster has a row of `source` too."""
-    return int((_touches(clusters, splits == source) & (splits == split)).sum())
+    return int((touches(clusters, splits == source) & (splits == split)).sum())
 
 
 def repeated(clusters: Integers, splits: npt.NDArray[np.integer], split: int) -> int:
@@ -84,10 +84,21 @@ def contradictory(clusters: Integers, labels: Integers) -> int:
     return int((np.unique(cluster, return_counts=True)[1] > 1).sum())
 
 
-def _touches(clusters: Integers, members: Flags) -> Flags:
+def touches(clusters: Integers, members: Flags) -> Flags:
     """Tell of each row whether its cluster has one of the members."""
     touched: Flags = np.isin(clusters, clusters[members])
     return touched
+
+
+def firsts(clusters: Integers, members: Flags) -> Integers:
+    """Return for each row the first member of its cluster, `len(clusters)` where there is none.
+
+    The numbers of clusters are below that of the rows.
+    """
+    first = np.full(len(clusters), len(clusters), dtype=np.int64)
+    np.minimum.at(first, clusters[members], np.flatnonzero(members))
+    found: Integers = first[clusters]
+    return found
 
 
 def _pairs(clusters: Integers, labels: Integers) -> tuple[Integers, Integers, Integers]:

@@ -18,9 +18,9 @@ from runtime.errors import RecipeError
 from runtime.manifest import file_digest
 from train.data.sections import DataSection
 from train.recipe import expanded, nearest_path
-from train.section import Split
+from train.run import private_file
+from train.section import SPLITS, Split
 
-SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 DATASHEET = "datasheet.json"
 DROPPED = "dropped.parquet"
 COLUMNS = ("text", "text_pair", "label", "group", "file", "number")
@@ -73,18 +73,12 @@ def write_split(
 def write_parquet(
     path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], key: bytes | None = None
 ) -> int:
-    """Write batches as one parquet file, beside and then renamed, and return its number of rows."""
+    """Write batches as one parquet file, all of it or nothing, and return its number of rows."""
     if key is not None:
         with encrypting(path.with_name(path.name + SUFFIX), key, path.name) as file:
             return _write(file, schema, batches)
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        with beside.open("wb") as file:
-            rows = _write(file, schema, batches)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return rows
+    with private_file(path) as beside, beside.open("wb") as file:
+        return _write(file, schema, batches)
 
 
 def digest_of(path: Path) -> str:

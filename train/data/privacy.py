@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 
 from runtime.keys import derived, find_key, read_key
-from runtime.normalize import MOST_ROUNDS
+from runtime.normalize import normalize
 from runtime.pii import DEFAULT_KINDS, RECOGNIZERS, Span, find, fold, replaced
 from train.data.preparation import PrivacySection
 from train.data.surrogates import surrogate
@@ -52,7 +52,7 @@ class Anonymizer:
         self._kinds = section.kinds
         self._has_presidio = section.presidio
         self._replacement = _replacement(section)
-        self._rounds = _rounds(section.kinds) if section.mode == "placeholder" else (section.kinds,)
+        self._normalizers = normalizers_of(section)
         if section.presidio:
             from train.data.presidio import require
 
@@ -60,35 +60,29 @@ class Anonymizer:
 
     def __call__(self, text: str) -> str | None:
         """Return the text as the mode wants it, and count what was found."""
-        # As often as `normalize` does: what is masked last may uncover a value of an earlier kind.
-        for _ in range(MOST_ROUNDS if len(self._rounds) > 1 else 1):
-            before = text
-            for kinds in self._rounds:
-                spans = self._find(text, kinds)
-                self.counts.update(span.kind for span in spans)
-                if spans and self._mode == "drop":
-                    return None
-                if spans and self._replacement is not None:
-                    text = replaced(text, spans, self._replacement)
-            if text == before:
-                break
-        return text
+        spans = self._find(text)
+        self.counts.update(span.kind for span in spans)
+        if spans and self._mode == "drop":
+            return None
+        if spans and self._replacement is not None:
+            return replaced(text, spans, self._replacement)
+        return normalize(text, self._normalizers)
 
-    def _find(self, text: str, kinds: tuple[str, ...]) -> list[Span]:
+    def _find(self, text: str) -> list[Span]:
         if self._has_presidio:
             from train.data.presidio import find_more
 
-            return find_more(text, kinds)
-        return find(text, kinds)
+            return find_more(text, self._kinds)
+        return find(text, self._kinds)
 
 
 def normalizers_of(section: PrivacySection) -> tuple[str, ...]:
     """Return the entries of `NORMALIZERS` by which serving repeats what the mode does, if it can."""
     if section.mode != "placeholder":
         return ()
-    return tuple(
-        "mask_pii" if kinds == DEFAULT_KINDS else f"mask_{kinds[0]}" for kinds in _rounds(section.kinds)
-    )
+    whole = set(DEFAULT_KINDS) <= set(section.kinds)
+    single = [kind for kind in RECOGNIZERS if kind in section.kinds and not (whole and kind in DEFAULT_KINDS)]
+    return (*(["mask_pii"] if whole else []), *(f"mask_{kind}" for kind in single))
 
 
 def pseudonym(key: bytes, kind: str, value: str) -> str:
@@ -125,8 +119,6 @@ def canonical(kind: str, value: str) -> str:
 def _replacement(section: PrivacySection) -> Callable[[str, str], str] | None:
     """Return what takes the place of a value of a kind, or None where values stay."""
     match section.mode:
-        case "placeholder":
-            return _placeholder_of
         case "pseudonym":
             return partial(pseudonym, derived(read_key(section.key_file, KEY_VARIABLE), "pseudonyms"))
         case "surrogate":
@@ -135,17 +127,6 @@ def _replacement(section: PrivacySection) -> Callable[[str, str], str] | None:
     return None
 
 
-def _placeholder_of(kind: str, _value: str) -> str:
-    return placeholder(kind)
-
-
 def _surrogate_of(key: bytes, kind: str, value: str) -> str:
     seed = hmac.digest(key, f"{kind} {canonical(kind, value)}".encode(), "sha256")
     return surrogate(kind, fold(value), int.from_bytes(seed[:8]))
-
-
-def _rounds(kinds: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Return what is masked at a time: all default kinds at once where all are wanted, others one by one."""
-    whole = set(DEFAULT_KINDS) <= set(kinds)
-    single = [kind for kind in RECOGNIZERS if kind in kinds and not (whole and kind in DEFAULT_KINDS)]
-    return (*([DEFAULT_KINDS] if whole else []), *((kind,) for kind in single))

@@ -16,7 +16,7 @@ import pyarrow as pa
 from runtime.errors import DataError, UsageError, nearest
 from train.data.rows import Row, refuse
 from train.data.stream import SCHEMA
-from train.protection import close_to_others, private_directory
+from train.run import private_file
 
 COLUMNS = (
     *("rank", "file", "row", "text", "text_pair", "label", "suggested"),
@@ -64,15 +64,11 @@ def write_suspects(path: Path, suspects: Iterable[Suspect]) -> None:
     The byte order mark lets spreadsheets read the text as UTF-8. A text that a spreadsheet would take for a
     formula has an apostrophe before it: texts come from strangers.
     """
-    private_directory(path.parent)
-    beside = path.with_name(f".{path.name}.part")
-    with beside.open("w", encoding="utf-8-sig", newline="") as file:
+    with private_file(path) as beside, beside.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for rank, suspect in enumerate(suspects, start=1):
             writer.writerow(_fields(rank, suspect))
-    close_to_others(beside)
-    beside.replace(path)
 
 
 def digest_of(row: Row) -> str:

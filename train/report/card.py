@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jinja2 import Template
+
 from runtime.manifest import Manifest
 from train.data.masking import row_lengths
 from train.report.evaluation import Evaluation, confusions, environment
@@ -27,10 +29,8 @@ def model_card(tag: str, manifest: Manifest, training: Mapping[str, Any], evalua
     evaluation : Evaluation
         Content of `metrics.json`.
     """
-    template_environment = environment(autoescape=False)
-    template_environment.filters["cell"] = table_cell
     few = [label for label, found in evaluation["classes"].items() if found["support"] < _FEW_ROWS]
-    return template_environment.get_template("model_card.md.jinja").render(
+    return markdown_template("model_card.md.jinja").render(
         tag=tag,
         manifest=manifest,
         recipe={
@@ -63,9 +63,7 @@ def encoder_card(name: str, shape: Mapping[str, Any], report: Mapping[str, Any],
     figures, recipe = report["pretraining"], report["recipe"]
     history = figures["history"]
     step = -(-len(history) // _SHOWN_REPORTS)
-    template_environment = environment(autoescape=False)
-    template_environment.filters["cell"] = table_cell
-    return template_environment.get_template("encoder_card.md.jinja").render(
+    return markdown_template("encoder_card.md.jinja").render(
         name=name,
         base_model=base_model,
         shape=shape,
@@ -76,6 +74,13 @@ def encoder_card(name: str, shape: Mapping[str, Any], report: Mapping[str, Any],
         lengths=row_lengths(recipe["pretrain"]["max_length"]),
         curve=history[::-step][::-1],
     )
+
+
+def markdown_template(name: str) -> Template:
+    """Return a template of a Markdown page, which has the filter `cell`."""
+    templates = environment(autoescape=False)
+    templates.filters["cell"] = table_cell
+    return templates.get_template(name)
 
 
 def table_cell(value: object) -> str:

@@ -18,10 +18,9 @@ from train.data.checks.finding import Finding
 from train.data.checks.lengths import Distribution, TokenFigures
 from train.data.checks.repeats import PAIRED
 from train.data.checks.scripts import ScriptFigures
-from train.protection import close_to_others
 from train.report.doctor_plots import histogram, label_bars, script_bars
 from train.report.evaluation import environment
-from train.run import write_json
+from train.run import private_file, write_json
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _CODE = re.compile(r"python -m train|[a-z_]+\.[a-z_]+=")
@@ -81,10 +80,8 @@ def write_reports(numbers: Path, page: Path, diagnosis: Diagnosis) -> None:
     """Write the file for programs and the page for people, each beside its place and then renamed."""
     text = page_of(diagnosis)
     write_json(numbers, diagnosis)
-    beside = page.with_name(f".{page.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    close_to_others(beside)
-    beside.replace(page)
+    with private_file(page) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 def page_of(diagnosis: Diagnosis) -> str:

@@ -14,13 +14,10 @@ from train.data.checks.batch import Batch
 from train.data.checks.finding import SHOWN_ROWS, Check, Examination, Note, Sightings, counted
 from train.data.checks.texts import PREPARE
 from train.data.clusters import Partition, partition
-from train.data.leakage import Reason, contradictory, leaked, outcomes
+from train.data.leakage import DEV, TEST, TRAIN, Reason, contradictory, firsts, leaked, outcomes, touches
 from train.data.spool import Spool, SpoolWriter, Texts
 from train.phases import phase
-from train.section import Split
-
-SPLITS: tuple[Split, ...] = ("train", "dev", "test")
-TRAIN, DEV, TEST = range(3)
+from train.section import SPLITS, Split
 
 PAIRED = " is like "
 """Stands between the rows of a pair in the examples."""
@@ -29,7 +26,6 @@ SHOWN_PAIRS = 5
 """Pairs of like rows that a finding names."""
 
 Integers = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 _TEXTS = pa.schema([pa.field("text", pa.string(), nullable=False)])
 
@@ -118,7 +114,7 @@ class Repeats(Check):
         for code, source in ((DEV, TRAIN), (TEST, TRAIN), (TEST, DEV)):
             members = rows["split"] == code
             exact, near = (
-                members & _touches(rule, rows["split"] == source) for rule in (found.equal, found.related)
+                members & touches(rule, rows["split"] == source) for rule in (found.equal, found.related)
             )
             named = {
                 "leakage": (exact, found.equal, "equal to"),
@@ -133,7 +129,7 @@ class Repeats(Check):
                     if name == "leakage":
                         what += f", {leaked(found.verbatim, rows['split'], code, source):,} to the letter"
                     check = name if source == TRAIN else "dev_test_overlap"
-                    examples = self._pairs(rows, chosen, _firsts(rule, rows["split"] == source)[chosen])
+                    examples = self._pairs(rows, chosen, firsts(rule, rows["split"] == source)[chosen])
                     yield Note(check, what, PREPARE, SPLITS[code], self._sightings(rows, chosen), examples)
 
     def _sightings(self, rows: dict[str, Integers], chosen: Integers) -> Sightings:
@@ -190,16 +186,3 @@ class Groups(Check):
 def _by(equal: Integers, near: Integers) -> Partition:
     """Return a partition of training rows alone, of which those that are near are superfluous."""
     return Partition(verbatim=equal, equal=equal, near=near, related=near, capped=0)
-
-
-def _touches(clusters: Integers, members: Mask) -> Mask:
-    """Tell of each row whether its cluster has one of the members."""
-    return _firsts(clusters, members) < len(clusters)
-
-
-def _firsts(clusters: Integers, members: Mask) -> Integers:
-    """Return for each row the first member of its cluster, `len(clusters)` where there is none."""
-    first = np.full(len(clusters), len(clusters), dtype=np.int64)
-    np.minimum.at(first, clusters[members], np.flatnonzero(members))
-    found: Integers = first[clusters]
-    return found
