@@ -17,6 +17,7 @@ from deploy.container import (
     check_answers,
     check_confinement,
     hardened,
+    shown_key,
     stop_under_load,
     wait_until_ready,
     worker_memory_mb,
@@ -61,12 +62,13 @@ def engine_for(work: Path, wheels: Path | None) -> Engine:
     return make_private_engine(work, wheels)
 
 
-def build_run_and_check(engine: Engine, *, memory: str = "2g") -> Report:
+def build_run_and_check(engine: Engine, *, memory: str = "2g", key_file: Path | None = None) -> Report:
     """Build the image, run it hardened, check it, stop it under load."""
+    options = [] if key_file is None else shown_key(key_file)
     image = build_image(engine, build_bento())
     say(f"running {image} hardened")
     started = time.monotonic()
-    with hardened(engine, image, memory=memory) as container:
+    with hardened(engine, image, memory=memory, options=options) as container:
         ready_seconds = wait_until_ready(container, started)
         check_answers(container)
         memory_mb = worker_memory_mb(container)
@@ -105,10 +107,13 @@ def main(arguments: list[str] | None = None) -> int:
         default=default_wheels(),
         help="folder with a torch wheel for a private engine's builds (default: found in PIP_FIND_LINKS)",
     )
+    parser.add_argument(
+        "--key-file", type=Path, help="key of an encrypted model, a file of the container's user alone"
+    )
     options = parser.parse_args(arguments)
     try:
         engine = engine_for(options.work, options.wheels)
-        report = build_run_and_check(engine, memory=options.memory)
+        report = build_run_and_check(engine, memory=options.memory, key_file=options.key_file)
         tag_latest(engine, report.image)
     except (DeployError, CheckError) as error:
         print(f"error: {error}", file=sys.stderr)

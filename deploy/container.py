@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import socket
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from deploy import traffic
 from deploy.engine import CheckError, DeployError, Engine, say
@@ -16,6 +18,7 @@ USER_ID = 1034  # BentoML's user in the image, by number: Kubernetes' runAsNonRo
 READY_TIMEOUT_SECONDS = 300  # a large model on a busy machine proves its probes for a minute
 STOP_TIMEOUT_SECONDS = 60
 NO_CAPABILITIES = "0" * 16
+KEY = "/run/secrets/bentobert_key"  # where compose-key.yaml shows it, too
 MEMORY_TEXTS = 8  # 4,000 tokens, which a large model on a slow machine still answers in time
 # BentoML's worker processes by their command line; the bracket keeps grep from finding itself.
 WORKERS = "grep -la '[_]bentoml_impl.worker' /proc/[0-9]*/cmdline"
@@ -44,7 +47,9 @@ class Container:
 
 
 @contextmanager
-def hardened(engine: Engine, image: str, *, memory: str = "2g") -> Iterator[Container]:
+def hardened(
+    engine: Engine, image: str, *, memory: str = "2g", options: Sequence[str] = ()
+) -> Iterator[Container]:
     """Run an image without root or capabilities, on a read-only file system; remove it at the end."""
     port = free_port()
     name = f"bentobert-{port}"
@@ -57,12 +62,35 @@ def hardened(engine: Engine, image: str, *, memory: str = "2g") -> Iterator[Cont
         "--cap-drop", "ALL",
         "--security-opt", "no-new-privileges",
         "--memory", memory,
+        *options,
         image,
     )  # fmt: skip
     try:
         yield Container(engine, name, f"http://127.0.0.1:{port}")
     finally:
         engine("rm", "--force", name)
+
+
+def shown_key(key_file: Path) -> list[str]:
+    """Return the options for `hardened` that show a container the key of its model, which no image holds.
+
+    Raises
+    ------
+    DeployError
+        The file does not exist, belongs to another user than the container's, or others may read it.
+    """
+    try:
+        found = key_file.stat()
+    except OSError as error:
+        raise DeployError(
+            f"the key file {key_file} cannot be read ({error.strerror}); name the file of the model's key."
+        ) from error
+    if found.st_uid != USER_ID or stat.S_IMODE(found.st_mode) & 0o077:
+        raise DeployError(
+            f"the container runs as user {USER_ID}, which alone may read the key file {key_file}; "
+            f"copy it, then `sudo chown {USER_ID} COPY && sudo chmod 400 COPY`, and name the copy."
+        )
+    return ["--volume", f"{key_file.resolve()}:{KEY}:ro", "--env", f"CLASSIFIER_KEY_FILE={KEY}"]
 
 
 def free_port() -> int:

@@ -214,25 +214,38 @@ def fill_in(path: Path) -> None:
         writer.writerows([first, *rest])
 
 
-def execute(commands: list[list[str]], folder: Path, base_model: Path) -> None:
-    """Run commands as shown, but for a small base model and few steps; each prints a path that exists."""
-    tiny = f"finetune.base_model={base_model}"
-    small = ["epochs=1", "max_length=32"]
-    small = [f"finetune.{one}" for one in small] + ["pretrain.max_length=32", "pretrain.batch_tokens=64"]
-    for command in commands:
-        if "--apply" in command:
-            fill_in(folder / command[-1])
-        settings = [tiny, *command[5:], *small] if "train" in command else command[5:]
-        found = subprocess.run(
-            [sys.executable, *command[1:5], *settings],
-            cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "BENTOML_HOME": str(folder / "bentoml")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert found.returncode == 0, (command, found.stderr)
-        assert "audit" in command or (folder / found.stdout.strip()).exists()
+ONE_AFTER_THE_OTHER = """
+import json, sys
+from train.__main__ import main
+for arguments in json.load(sys.stdin):
+    if status := main(arguments):
+        sys.exit(status)
+"""
+"""Runs commands of `train` in one process: importing PyTorch for each of them takes most of their time."""
+
+
+def made_small(command: list[str], base_model: Path) -> list[str]:
+    """Return what stands behind `python`, for a small base model and few steps where it trains."""
+    if "train" not in command:
+        return command[1:]
+    given = [f"finetune.base_model={base_model}", *command[5:]]
+    small = ["finetune.epochs=1", "finetune.max_length=32", "pretrain.max_length=32"]
+    return [*command[1:5], *given, *small, "pretrain.batch_tokens=64"]
+
+
+def run_python(arguments: list[str], folder: Path, given: str = "") -> list[str]:
+    """Run Python in a folder, with a store of its own there, and return the lines that it prints."""
+    found = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "BENTOML_HOME": str(folder / "bentoml")},
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, (arguments, found.stderr)
+    return found.stdout.splitlines()
 
 
 DATA_COMMANDS = ("doctor", "prepare", "noise", "augment", "audit", "runtime.keys")
@@ -251,7 +264,10 @@ def test_the_recipe_shown_trains_a_model(tmp_path: Path, tiny_model_dir: Path) -
     # `export` and `save` follow `all`; what is fine-tuned again has no metrics yet.
     commands.sort(key=lambda command: "finetune" in command)
     assert sum("pretrain" in command for command in commands) == 1
-    execute(commands, tmp_path, tiny_model_dir)
+    arguments = [made_small(command, tiny_model_dir)[2:] for command in commands]
+    made = run_python(["-c", ONE_AFTER_THE_OTHER], tmp_path, json.dumps(arguments))
+    assert len(made) == len(commands)
+    assert all((tmp_path / path).exists() for path in made)
     training = json.loads((tmp_path / "runs" / "domain" / "encoder" / "pretraining.json").read_text("utf-8"))
     assert training["recipe"]["pretrain"]["base_model"] == "bert-mini-chinese"
     assert (tmp_path / "bentoml" / "models" / "bert-classifier" / "latest").is_file()
@@ -262,7 +278,11 @@ def test_the_data_commands_shown_work_one_after_the_other(tmp_path: Path, tiny_m
     write_project(tmp_path)
     commands = train_commands(of_data=True)
     assert len(commands) >= 10
-    execute(commands, tmp_path, tiny_model_dir)
+    for command in commands:
+        if "--apply" in command:
+            fill_in(tmp_path / command[-1])
+        made = run_python(made_small(command, tiny_model_dir), tmp_path)
+        assert "audit" in command or (tmp_path / made[-1]).exists()
     models = tmp_path / "bentoml" / "models" / "bert-classifier"
     assert list((models / (models / "latest").read_text().strip()).glob("*.enc"))
 

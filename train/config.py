@@ -39,9 +39,15 @@ class FinetuneSection(Section):
     epochs: int = Field(3, ge=1, le=MOST, description="most passes over the training rows")
     batch_size: int = Field(32, ge=1, le=MOST, description="rows of one forward pass")
     gradient_accumulation: int = Field(1, ge=1, le=MOST, description="forward passes of one optimizer step")
-    learning_rate: float = Field(2e-5, gt=0, description="peak of the linear schedule")
+    optimizer: Literal["adamw", "muon"] = Field(
+        "adamw",
+        description="adamw, or muon: Muon for the encoder's matrices, AdamW for the rest; the better one for "
+        "an encoder that was pre-trained so, like bert-mini-chinese",
+    )
+    learning_rate: float = Field(2e-5, gt=0, description="peak of AdamW's linear schedule")
+    muon_learning_rate: float = Field(1e-3, gt=0, description="peak of Muon's linear schedule")
     warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises")
-    weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay, except on biases and LayerNorm")
+    weight_decay: float = Field(0.01, ge=0, description="weight decay, except on biases and LayerNorm")
     max_length: int = Field(
         128, ge=3, le=MOST_TOKENS, description="most tokens of a text, [CLS] and [SEP] included"
     )

@@ -16,9 +16,8 @@ from train.artifact import WEIGHTS_NAME
 from train.config import Recipe
 from train.data.loader import load_rows
 from train.data.rows import Row, describe_files
-from train.protection import close_to_others
 from train.report.evaluation import Evaluation, Mistake, print_table, write_errors, write_html
-from train.run import RunDirectory, write_json
+from train.run import RunDirectory, private_file, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +44,10 @@ def run(recipe: Recipe) -> Path:
     mistakes = _mistakes(rows, predictions)
     print_table(evaluation)
     _warn_if_useless(evaluation)
-    write_errors(directory.errors, mistakes)
-    write_html(directory.report, evaluation, mistakes)
-    for path in (directory.errors, directory.report):
-        close_to_others(path)
+    with private_file(directory.errors) as beside:
+        write_errors(beside, mistakes)
+    with private_file(directory.report) as beside:
+        write_html(beside, evaluation, mistakes)
     write_json(directory.metrics, {**evaluation, "seconds": round(time.monotonic() - started, 1)})
     wrote = [directory.metrics, directory.errors, directory.report]
     audit.record("evaluate", recipe, [directory.model, *audit.data_files(recipe, split)], wrote)

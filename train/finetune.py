@@ -177,7 +177,7 @@ def _train(
             arguments,
             rows,
             config.pad_token_id or 0,
-            metric=recipe.finetune.metric,
+            settings=recipe.finetune,
             callbacks=callbacks,
         )
         try:

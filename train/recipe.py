@@ -24,6 +24,8 @@ _MISSING = {
     "data.train": 'write train = "data/train.csv" below a line [data]',
     "corpus.files": 'write files = ["texts.txt"] below a line [corpus]',
 }
+_PYDANTIC_SAYS = "Input should be "
+_COMPARISONS = ("greater", "less")
 _TEXT_TYPES = (str, Path, Text | None)
 
 
@@ -175,13 +177,18 @@ def _sentence(problems: Sequence[ErrorDetails]) -> str:
     name = ".".join(where)
     if problem["type"] == "missing":
         return f"{name} is missing; {_MISSING[name]}."
-    return f"{name} = {_shown(problem['input'])} is not allowed: {_reason(problem)}"
+    return f"{name} = {_shown(problem['input'])} is not allowed{_remedy(problem)}"
 
 
-def _reason(problem: ErrorDetails) -> str:
+def _remedy(problem: ErrorDetails) -> str:
+    """Turn pydantic's "Input should be ..." into what to do; a validator of ours has said it itself."""
     cause = problem.get("ctx", {}).get("error")
-    text = str(cause) if cause else problem["msg"][0].lower() + problem["msg"][1:]
-    return text if text.endswith("?") else f"{text}."
+    text = str(cause or problem["msg"])
+    if text.startswith(_PYDANTIC_SAYS):
+        allowed = text.removeprefix(_PYDANTIC_SAYS)
+        return f"; give {'a value ' if allowed.startswith(_COMPARISONS) else ''}{allowed}."
+    text = text if cause else text[0].lower() + text[1:]
+    return f": {text}" if text.endswith("?") else f": {text}."
 
 
 def _shown(value: object) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim import Optimizer
 from transformers import (
     EarlyStoppingCallback,
     EvalPrediction,
@@ -27,6 +28,7 @@ from train.checkpoint import prune, seal
 from train.config import FinetuneSection
 from train.data.encoded import Collator, EncodedRows
 from train.half_precision import Classify, compute, prepare
+from train.optimizer import MuonAndAdamW
 
 RANK = "rank"
 _TIE = 1e-6
@@ -71,8 +73,8 @@ class ClassifierTrainer(SealingTrainer):
     rows : tuple of EncodedRows
         Training and development rows.
     pad_token_id : int
-    metric : "macro_f1" or "accuracy"
-        Chooses the best epoch.
+    settings : FinetuneSection
+        The metric that chooses the best epoch, and the optimizer.
     callbacks : list of TrainerCallback
     loss : Loss
     """
@@ -84,7 +86,7 @@ class ClassifierTrainer(SealingTrainer):
         rows: tuple[EncodedRows, EncodedRows],
         pad_token_id: int,
         *,
-        metric: str,
+        settings: FinetuneSection,
         callbacks: list[TrainerCallback],
         loss: Loss = cross_entropy,
     ) -> None:
@@ -102,11 +104,15 @@ class ClassifierTrainer(SealingTrainer):
         super().__init__(
             model=model,
             args=arguments,
+            optimizers=(
+                _muon(model, settings, arguments.device) if settings.optimizer == "muon" else None,
+                None,
+            ),
             train_dataset=rows[0],
             eval_dataset=rows[1],
             data_collator=Collator(pad_token_id),
             compute_loss_func=loss_of_outputs,
-            compute_metrics=dev_figures(metric),
+            compute_metrics=dev_figures(settings.metric),
             callbacks=callbacks,
         )
 
@@ -127,6 +133,17 @@ class ClassifierTrainer(SealingTrainer):
         rows = torch.as_tensor(len(labels) if num_items_in_batch is None else num_items_in_batch)
         loss = self._loss_of_outputs({"logits": logits}, labels, rows)
         return (loss, {"logits": logits.float()}) if return_outputs else loss
+
+
+def _muon(model: PreTrainedModel, settings: FinetuneSection, device: torch.device) -> Optimizer:
+    """Return Muon and AdamW; Trainer's schedule takes each from its own peak."""
+    model.to(device)  # type: ignore[arg-type] # first: an optimizer keeps the tensors that it is given
+    return MuonAndAdamW(
+        model,
+        matrix_rate=settings.muon_learning_rate,
+        other_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+    )
 
 
 def training_arguments(

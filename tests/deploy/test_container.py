@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,12 +21,14 @@ from deploy.container import (
     check_answers,
     check_confinement,
     hardened,
+    shown_key,
     stop_under_load,
     wait_until_ready,
     wait_until_stopped,
     worker_memory_mb,
 )
 from deploy.engine import CheckError, DeployError
+from runtime.keys import new_key
 
 STATUS = "Name:\tbentoml\nUid:\t1034\t1034\t1034\t1034\nNoNewPrivs:\t1\nCapEff:\t{0}\nCapBnd:\t{0}\n".format(
     "0" * 16
@@ -55,6 +59,33 @@ def test_a_container_runs_confined(make_engine: Any) -> None:
     ):
         assert f" {option} " in started
     assert started.endswith(" image:1")
+
+
+def test_the_key_of_a_model_is_mounted_where_the_service_looks(
+    make_engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(container_module, "USER_ID", os.getuid())
+    key = new_key(tmp_path / "model.key")
+    engine = make_engine({})
+    with hardened(engine, "image:1", options=shown_key(key)):
+        (started,) = engine.asked
+    place = container_module.KEY
+    assert f" --volume {key}:{place}:ro --env CLASSIFIER_KEY_FILE={place} image:1" in started
+
+
+def test_a_key_that_others_may_read_or_the_container_may_not_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = new_key(tmp_path / "model.key")
+    monkeypatch.setattr(container_module, "USER_ID", os.getuid() + 1)
+    with pytest.raises(DeployError, match=r"runs as user \d+, which alone .*`sudo chown \d+ COPY"):
+        shown_key(key)
+    monkeypatch.setattr(container_module, "USER_ID", os.getuid())
+    key.chmod(0o640)
+    with pytest.raises(DeployError, match=r"alone may read the key file .*model\.key"):
+        shown_key(key)
+    with pytest.raises(DeployError, match=r"none\.key cannot be read \(No such file or directory\)"):
+        shown_key(tmp_path / "none.key")
 
 
 def test_a_container_is_removed_whatever_happens(make_engine: Any) -> None:

@@ -54,14 +54,14 @@ def test_the_options_arrive(monkeypatch: pytest.MonkeyPatch, make_engine: Any, t
         seen.extend((work, wheels))
         return make_engine({})
 
-    def build(_: Engine, *, memory: str) -> Report:
-        seen.append(memory)
+    def build(_: Engine, *, memory: str, key_file: Path | None) -> Report:
+        seen.extend((memory, key_file))
         return REPORT
 
     monkeypatch.setattr(command_line, "engine_for", find)
     monkeypatch.setattr(command_line, "build_run_and_check", build)
-    main(["--work", str(tmp_path), "--wheels", "/wheels", "--memory", "512m"])
-    assert seen == [tmp_path, Path("/wheels"), "512m"]
+    main(["--work", str(tmp_path), "--wheels", "/wheels", "--memory", "512m", "--key-file", "a.key"])
+    assert seen == [tmp_path, Path("/wheels"), "512m", Path("a.key")]
 
 
 @pytest.mark.parametrize("error", [DeployError("no engine"), CheckError("runs as root")])

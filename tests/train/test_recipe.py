@@ -87,6 +87,18 @@ def test_an_override_cannot_smuggle_in_a_second_line(tmp_path: Path) -> None:
         ("run = 3\n" + MINIMAL, "run is not a section"),
         ("[data\n", "not TOML"),
         (MINIMAL + "[finetune]\nepochs = 1979-05-27\n", "finetune.epochs = "),
+        (
+            MINIMAL + "[finetune]\nepochs = 0\n",
+            "epochs = 0 is not allowed; give a value greater than or equal to 1.",
+        ),
+        (
+            MINIMAL + "[finetune]\nmetric = 'f1'\n",
+            "metric = \"f1\" is not allowed; give 'macro_f1' or 'accuracy'.",
+        ),
+        (
+            MINIMAL + "[prepare]\ncleaners = ['no']\n",
+            "is not allowed: 'no' is not a cleaner; allowed: blank, ",
+        ),
         (MINIMAL + "[finetune]\nepochs = " + "9" * 5000 + "\n", "not TOML"),
         (MINIMAL + "columns = " + "[" * 5000 + "\n", "not TOML"),
     ],

@@ -35,6 +35,11 @@ from train.trainer import (
 
 LABELS = ("a", "b")
 STATE = "model.safetensors"
+TRAININGS: dict[str, dict[str, Any]] = {
+    "fp32": {"precision": "fp32"},
+    "bf16": {"precision": "bf16"},
+    "muon": {"precision": "fp32", "optimizer": "muon"},
+}
 
 
 class StopAfter(TrainerCallback):
@@ -59,12 +64,11 @@ def rows(tiny_model_dir: Path) -> EncodedRows:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, rows: EncodedRows) -> dict[str, ClassifierTrainer]:
-    """Return an uninterrupted training per precision."""
+    """Return an uninterrupted training of each kind."""
     trained = {}
-    for precision in ("fp32", "bf16"):
-        folder = tmp_path_factory.mktemp(precision)
-        trained[precision] = build(folder, rows, precision=precision)
-        trained[precision].train()
+    for name, settings in TRAININGS.items():
+        trained[name] = build(tmp_path_factory.mktemp(name), rows, **settings)
+        trained[name].train()
     return trained
 
 
@@ -84,7 +88,8 @@ def build(
     **settings: object,
 ) -> ClassifierTrainer:
     chosen = FinetuneSection.model_validate(
-        {"epochs": 3, "batch_size": 4, "learning_rate": 1e-3, "weight_decay": 0.1, **settings}
+        {"epochs": 3, "batch_size": 4, "learning_rate": 1e-3, "weight_decay": 0.1, "metric": "accuracy"}
+        | settings
     )
     torch.manual_seed(chosen.seed)
     config = BertConfig(
@@ -103,7 +108,7 @@ def build(
         arguments,
         (rows, rows),
         0,
-        metric="accuracy",
+        settings=chosen,
         callbacks=list(callbacks),
         loss=loss,
     )
@@ -122,19 +127,19 @@ def losses(trainer: ClassifierTrainer) -> list[float]:
     return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("kind", TRAININGS)
 @pytest.mark.parametrize("stop", [1, 2])
 def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
-    tmp_path: Path, rows: EncodedRows, whole: dict[str, ClassifierTrainer], precision: str, stop: int
+    tmp_path: Path, rows: EncodedRows, whole: dict[str, ClassifierTrainer], kind: str, stop: int
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        build(tmp_path, rows, StopAfter(stop), precision=precision).train()
-    resumed = build(tmp_path, rows, precision=precision)
+        build(tmp_path, rows, StopAfter(stop), **TRAININGS[kind]).train()
+    resumed = build(tmp_path, rows, **TRAININGS[kind])
     torch.manual_seed(999)
     resumed.train(resume_from_checkpoint=str(last(tmp_path)))
-    assert losses(resumed) == losses(whole[precision])
+    assert losses(resumed) == losses(whole[kind])
     assert len(losses(resumed)) >= 3
-    uninterrupted = last(Path(str(whole[precision].args.output_dir)))
+    uninterrupted = last(Path(str(whole[kind].args.output_dir)))
     assert (last(tmp_path) / STATE).read_bytes() == (uninterrupted / STATE).read_bytes()
 
 
@@ -200,6 +205,25 @@ def test_the_rate_rises_then_falls_to_zero(tmp_path: Path, rows: EncodedRows) ->
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
     assert max(rates) == pytest.approx(1e-3, rel=0.2)
     assert peak == pytest.approx(0.4 * len(rates), abs=1.5)
+
+
+def test_muon_has_a_rate_of_its_own_for_the_matrices_of_the_encoder(
+    tmp_path: Path, rows: EncodedRows
+) -> None:
+    trainer = build(tmp_path, rows, optimizer="muon", muon_learning_rate=3e-3, warmup_ratio=0.0)
+    trainer.create_optimizer_and_scheduler(num_training_steps=10)
+    assert trainer.model is not None
+    assert trainer.optimizer is not None
+    peaks = {
+        id(weight): group["initial_lr"]
+        for group in trainer.optimizer.param_groups
+        for weight in group["params"]
+    }
+    for name, weight in trainer.model.named_parameters():
+        of_muon = ".encoder." in name and weight.dim() == 2
+        assert peaks[id(weight)] == (3e-3 if of_muon else 1e-3), name
+    trainer.train()
+    assert [group["lr"] for group in trainer.optimizer.param_groups] == [0.0] * 3
 
 
 def test_texts_of_like_length_share_a_batch(tmp_path: Path, tiny_model_dir: Path) -> None:

@@ -179,7 +179,7 @@ class Groups(Check):
         for split, seen in self._seen.items():
             if seen.count:
                 what = f"{counted(seen.count, 'row')} with a {self.data.group!r} that training rows have too"
-                fix = f"{PREPARE}, on one file with all rows as data.train"
+                fix = f"{PREPARE}, which takes those rows out of train"
                 yield Note("shared_groups", what, fix, split, seen)
 
 
