@@ -50,7 +50,7 @@ def needed(key: bytes | None, directory: Path) -> bytes:
     """
     if key is None:
         raise ProtectionError(
-            f"the model in {directory} is encrypted and no key is given; name the file of its key in "
-            "CLASSIFIER_KEY_FILE."
+            f"the model in {directory} is encrypted and no key is given; the service takes its file from "
+            "CLASSIFIER_KEY_FILE, `Classifier.load` the key itself as key=."
         )
     return key

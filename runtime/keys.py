@@ -25,7 +25,14 @@ _MOST_FILE_BYTES = 1024
 _MAKE_ONE = "`python -m runtime.keys new FILE` makes one"
 
 
-def read_key(file: str | None, variable: str, *, protects: Path | None = None) -> bytes:
+def read_key(
+    file: str | None,
+    variable: str,
+    *,
+    setting: str = "its setting",
+    opens: Path | None = None,
+    protects: Path | None = None,
+) -> bytes:
     """Return the key of a file or, where none is named, of an environment variable.
 
     Parameters
@@ -34,6 +41,10 @@ def read_key(file: str | None, variable: str, *, protects: Path | None = None) -
         File with 32 bytes in base64; only its owner may read it.
     variable : str
         Name of the environment variable that counts where `file` is None.
+    setting : str
+        What names the file, for the message where it is None.
+    opens : Path, optional
+        Encrypted file that is to be read: a new key would be of no use to it.
     protects : Path, optional
         Folder that the key protects; the file must lie outside of it, or a copy of the one is a copy of both.
 
@@ -43,11 +54,13 @@ def read_key(file: str | None, variable: str, *, protects: Path | None = None) -
         There is no key, or it cannot be read, others can read it, or it is no key. No message quotes it.
     """
     if file is not None:
-        return _of_file(Path(file).expanduser(), protects)
+        return _of_file(Path(file), protects, may_be_new=opens is None)
     text = os.environ.get(variable, "")
     if not text.strip():
+        why = "there is no key" if opens is None else f"{opens} is encrypted and there is no key"
         raise ProtectionError(
-            f"there is no key: name its file, or set the environment variable {variable}; {_MAKE_ONE}."
+            f"{why}: set {setting} to its file, or the environment variable {variable}"
+            f"{f'; {_MAKE_ONE}' if opens is None else ''}."
         )
     return _decoded(text, f"the environment variable {variable}")
 
@@ -100,14 +113,18 @@ def derived(key: bytes, purpose: str) -> bytes:
     return hmac.digest(key, f"bentobert {purpose}".encode(), "sha256")
 
 
-def _of_file(path: Path, protects: Path | None) -> bytes:
+def _of_file(path: Path, protects: Path | None, *, may_be_new: bool = False) -> bytes:
+    path = _expanded(path)
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ProtectionError(f"{path} is no regular file, so no key is read from it; name another one.")
         with path.open("rb") as file:
             _refuse_readable_by_others(path, os.fstat(file.fileno()))
             text = file.read(_MOST_FILE_BYTES + 1)
     except OSError as error:
         raise ProtectionError(
-            f"the key file {path} cannot be read ({error.strerror}); name another one: {_MAKE_ONE}."
+            f"the key file {path} cannot be read ({error.strerror}); name another one"
+            f"{f': {_MAKE_ONE}' if may_be_new else ''}."
         ) from error
     if protects is not None and path.resolve().is_relative_to(protects.resolve()):
         raise ProtectionError(
@@ -115,6 +132,14 @@ def _of_file(path: Path, protects: Path | None) -> bytes:
             "move it elsewhere."
         )
     return _decoded(text.decode("ascii", "replace"), f"the key file {path}")
+
+
+def _expanded(path: Path) -> Path:
+    """Return a path without `~`."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ProtectionError(f"{path}: there is no such user here; name another file.") from error
 
 
 def _refuse_readable_by_others(path: Path, found: os.stat_result) -> None:
@@ -150,13 +175,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command == "new":
-            print(new_key(options.file.expanduser()))
+            print(new_key(_expanded(options.file)))
             return 0
         from runtime.rewrap import rewrap_all
 
-        old, new = (_of_file(path.expanduser(), None) for path in (options.old, options.new))
+        old = _of_file(options.old, None)
+        new = _of_file(options.new, None, may_be_new=True)
+        changed = False
         for path in rewrap_all(options.paths, old, new):
-            print(path)
+            print(path, flush=True)
+            changed = True
+        if not changed:
+            print("nothing to do: everything there has the new key already.", file=sys.stderr)
     except (BentobertError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

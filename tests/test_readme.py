@@ -156,7 +156,7 @@ def test_every_command_shown_is_covered_here() -> None:
     known += (".venv/bin/python -m loadtests ", ".venv/bin/python -m runtime.tune ")
     known += (
         ".venv/bin/python -m runtime.keys new ",
-        "CLASSIFIER_KEY_FILE=bentobert.key .venv/bin/bentoml serve",
+        "CLASSIFIER_KEY_FILE=$PWD/bentobert.key .venv/bin/bentoml serve",
     )
     lines = command_lines()
     assert len(lines) >= 8
@@ -303,6 +303,15 @@ def test_the_tuning_shown_names_what_the_recipe_makes(tmp_path: Path, tiny_model
     )
     assert found.returncode == 0, found.stderr
     assert "texts/s at p95 < 300 ms" in found.stdout
+
+
+def test_the_key_shown_is_one_that_the_service_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runtime.api.settings import read_settings
+
+    [line] = [line for line in command_lines() if line.startswith("CLASSIFIER_")]
+    name, _, value = line.split()[0].partition("=")
+    monkeypatch.setenv(name, value.replace("$PWD", str(tmp_path)))
+    assert read_settings().key_file == str(tmp_path / "bentobert.key")
 
 
 def write_reviews(path: Path, count: int) -> None:

@@ -9,10 +9,15 @@ import argparse
 import errno
 import importlib
 import logging
+import os
 import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
@@ -31,8 +36,17 @@ _ONLY_READ = {"show", "audit"}
 _APPLIES = "noise"
 """The command, and the section, that `--apply` belongs to."""
 
+_ANEW = "run the same command again; finetune, pretrain and all continue with --resume"
+
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells count it: 128 + SIGINT."""
+
+TERMINATED = 143
+"""Exit status after SIGTERM: 128 + SIGTERM."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, by which schedulers and containers end a process: it unwinds like Ctrl-C."""
 
 
 class Command(NamedTuple):
@@ -74,7 +88,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit status: 0 done, 1 failed, 2 wrong usage."""
+    """Run one command and return the exit status: 0 done, 1 failed, 2 wrong usage, 130 or 143 interrupted."""
     from runtime.errors import BentobertError
 
     handler = _StandardError()
@@ -82,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     try:
-        print(_run(sys.argv[1:] if arguments is None else arguments), flush=True)
+        with terminated_as_interrupted():
+            print(_run(sys.argv[1:] if arguments is None else arguments), flush=True)
     except BentobertError as error:
         print(f"error: {error}", file=sys.stderr)
         return _status(error)
@@ -95,12 +110,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason = " ".join(str(error).split())[:_MOST_REASON]
         print(f"error: {reason}; make room, give the rights, or name another place.", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("interrupted; run the same command with --resume to continue.", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        status = _status(interrupt)
+        word = "terminated" if status == TERMINATED else "interrupted"
+        print(f"{word}; {_ANEW}.", file=sys.stderr)
+        return status
     finally:
         logger.removeHandler(handler)
     return 0
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """Have SIGTERM raise `Terminated` in this process until the block ends, so that the log tells of it.
+
+    Where somebody else decided what it does, or this is no main thread, nothing changes.
+    """
+    is_ours = threading.current_thread() is threading.main_thread()
+    if not is_ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    process = os.getpid()
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of every handler
+        if os.getpid() == process:
+            raise Terminated
+        signal.signal(number, signal.SIG_DFL)  # a forked child has inherited this, and ends without a word
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _is_the_machines_fault(error: Exception) -> bool:
@@ -134,8 +176,10 @@ def _log_failure(command: str, recipe: Recipe, error: BaseException) -> None:
     """Write into the log of the run that a command failed, where there is a run to tell it of."""
     if command in _ONLY_READ or not _has_run(recipe):
         return
-    from train.audit import record
+    from train.audit import RecordedError, record
 
+    if isinstance(error, RecordedError):
+        return
     try:
         record(command, recipe, exit_status=_status(error))
     except OSError as failure:  # what went wrong first is what the user must see
@@ -155,7 +199,9 @@ def _status(error: BaseException) -> int:
     """Return the exit status after an error."""
     from runtime.errors import UsageError
 
-    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 2 if isinstance(error, UsageError) else 1
+    if isinstance(error, KeyboardInterrupt):
+        return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
+    return 2 if isinstance(error, UsageError) else 1
 
 
 def _overrides(given: argparse.Namespace) -> list[str]:
@@ -164,6 +210,8 @@ def _overrides(given: argparse.Namespace) -> list[str]:
         return list(given.overrides)
     if given.command != _APPLIES:
         raise _usage_error(f"{given.command} knows no --apply; it belongs to the command {_APPLIES}.")
+    if not given.apply.strip():
+        raise _usage_error("--apply names no file; give the list that `python -m train noise` wrote.")
     return [*given.overrides, f"{_APPLIES}.apply={given.apply}"]
 
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from runtime.errors import ProtectionError, UsageError
+from runtime.errors import DataError, ProtectionError, UsageError
 from runtime.manifest import file_digest
 from train.artifact import now, versions
 from train.config import Recipe
@@ -32,7 +32,15 @@ AUDIT_NAME = "audit.jsonl"
 BEGINNING = "0" * 64
 """What stands for the digest of the line before the first one."""
 
+_COLUMNS = ("time", "user", "command", "exit")
+_SHOWN_DIGITS = 12
+
+_FILES = ("read", "wrote")
 _NO_LOG = "run `python -m train finetune` or another command first"
+
+
+class RecordedError(DataError):
+    """A failure whose line, which names the files of the command, is in the log already."""
 
 
 class Log(NamedTuple):
@@ -46,6 +54,8 @@ class Log(NamedTuple):
 def run(recipe: Recipe) -> str:
     """Return the log of the run as a table, once every line was found to follow the one before it.
 
+    Below each command stand its files with the first digits of their digests, whole ones being in the log.
+
     Raises
     ------
     UsageError
@@ -57,9 +67,12 @@ def run(recipe: Recipe) -> str:
     if not path.is_file():
         raise UsageError(f"{path} does not exist; {_NO_LOG}.")
     log = verify(path)
-    rows = [("time", "user", "command", "exit", "read", "wrote"), *map(_row, log.events)]
+    rows = [_COLUMNS, *map(_row, log.events)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    header, *table = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    lines = [header]
+    for line, event in zip(table, log.events, strict=True):
+        lines += [line, *_files(event)]
     torn = f", and {log.torn} that a crash tore" if log.torn else ""
     return "\n".join([*lines, f"{len(log.events)} lines in order{torn}; the newest has sha256 {log.head}"])
 
@@ -165,12 +178,32 @@ def _event(line: bytes) -> dict[str, Any] | None:
         found = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return (
+        found
+        if isinstance(found, dict) and all(_is_digests(found.get(kind, {})) for kind in _FILES)
+        else None
+    )
+
+
+def _is_digests(found: object) -> bool:
+    """Tell whether this is what a line holds of files: a digest, or none, for each name."""
+    return isinstance(found, dict) and all(isinstance(digest, str | None) for digest in found.values())
 
 
 def _row(event: dict[str, Any]) -> tuple[str, ...]:
-    files = (", ".join(Path(name).name for name in event.get(kind, ())) or "-" for kind in ("read", "wrote"))
-    return (*(str(event.get(name, "?")) for name in ("time", "user", "command", "exit")), *files)
+    return tuple(_printable(str(event.get(name, "?"))) for name in _COLUMNS)
+
+
+def _files(event: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each file; the path stands last, where one that is long moves nothing."""
+    for kind in _FILES:
+        for name, digest in event.get(kind, {}).items():
+            yield f"  {kind:5}  {(digest or '-')[:_SHOWN_DIGITS]:{_SHOWN_DIGITS}}  {_printable(name)}"
+
+
+def _printable(name: str) -> str:
+    """Return a path whose line breaks and other controls cannot write lines that are not in the log."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in name)
 
 
 def _digest(path: Path) -> str | None:

@@ -21,10 +21,11 @@ from train.comparison import Comparison, Trial
 from train.config import Recipe
 from train.data.augment import AUGMENTERS, Augmenter
 from train.data.augment_folder import write_augmented
-from train.data.augment_rows import Augmented, augment_rows, budgets
+from train.data.augment_rows import Augmented, augment_rows, budgets, growing
+from train.data.checks.finding import counted
 from train.data.loader import Splits, load_splits
 from train.phases import phase
-from train.protection import key_of
+from train.protection import key_of, key_settings, warn_of_open_copy
 from train.quick_models import QUICK_MODELS, answers, positions
 from train.recipe import expanded
 from train.run import RunDirectory, staged, write_json
@@ -90,7 +91,9 @@ def _augment(
         if directory.augmented.exists():
             logger.warning("%s is what an earlier augment kept, for other settings", directory.augmented)
         return directory.augmentation
-    logger.info("kept %d rows; train on them with data.prepared=%s", len(made), directory.augmented)
+    warn_of_open_copy(recipe, audit.data_files(recipe, *SPLITS), directory.augmented)
+    settings = [f"data.prepared={directory.augmented}", *(key_settings(recipe) if key is not None else ())]
+    logger.info("kept %s; train on them with %s", counted(len(made), "row"), " ".join(settings))
     return directory.augmented
 
 
@@ -115,7 +118,7 @@ def _trial(recipe: Recipe, splits: Splits, made: Sequence[Augmented], seed: int,
         answers(fit(_seeded(recipe, seed, passes), rows, folder / f"{name}-{seed}"), splits.dev)
         for name, rows, passes in (("without", splits, longer), ("with", more, 1.0))
     )
-    logger.info("seed %d: trained without and with %d rows more", seed, len(made))
+    logger.info("seed %d: trained without and with %s more", seed, counted(len(made), "row"))
     return Trial(seed, len(made), without, augmented)
 
 
@@ -139,8 +142,8 @@ def _log(recipe: Recipe, comparison: Comparison) -> None:
     )
     for trial, before, after in zip(comparison.trials, without, augmented, strict=True):
         logger.info(
-            "seed %d: dev macro-F1 %.4f without, %.4f with %d rows more (%+.4f)",
-            *(trial.seed, before, after, trial.made, after - before),
+            "seed %d: dev macro-F1 %.4f without, %.4f with %s more (%+.4f)",
+            *(trial.seed, before, after, counted(trial.made, "row"), after - before),
         )
     logger.info(
         "mean of %d: %.4f without, %.4f with; difference %+.4f, standard error %.4f (%s model)",
@@ -182,10 +185,18 @@ def _refuse_many(recipe: Recipe, rows: int) -> None:
 
 
 def _budgets(recipe: Recipe, splits: Splits) -> dict[str, int]:
-    found = budgets([row.label for row in splits.train], recipe.augment)
-    if not found:
+    labels, settings = [row.label for row in splits.train], recipe.augment
+    found = budgets(labels, settings)
+    if found:
+        return found
+    rows = max(growing(labels, settings).values(), default=0)
+    if rows:
         raise RecipeError(
-            f"augment.up_to={recipe.augment.up_to!r} with augment.per_class={recipe.augment.per_class:g} "
-            "gives no class any row, as where all are equally frequent; set augment.up_to=any to add to all."
+            f"augment.per_class={settings.per_class:g} comes to less than one row: the largest class that "
+            f"augment.up_to={settings.up_to!r} adds to has {counted(rows, 'row')}; "
+            "set augment.per_class=1 or more."
         )
-    return found
+    raise RecipeError(
+        f"augment.up_to={settings.up_to!r} gives no class any row, as where all are equally frequent; set "
+        "augment.up_to=any to add to all."
+    )

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from runtime.backends import BACKENDS, check_precision
 from runtime.errors import BackendError, RecipeError
@@ -23,7 +25,7 @@ from train.data.preparation import (
     ProtectionSection,
 )
 from train.data.sections import CorpusSection, DataSection
-from train.section import MOST, Section, Text
+from train.section import MOST, Folder, Section, Text
 
 _TAG_PART = re.compile(r"[a-z0-9]([-._a-z0-9]{0,61}[a-z0-9])?")
 
@@ -188,7 +190,15 @@ class StoreSection(Section):
 class RunSection(Section):
     """Where intermediate results go."""
 
-    directory: Path = Field(description="folder of this run; unset: runs/<name of the recipe file>")
+    directory: Folder = Field(description="folder of this run; unset: runs/<name of the recipe file>")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The file and the overrides that a recipe was read from, if it was; none makes two recipes differ."""
+
+    path: Path | None = field(default=None, compare=False)
+    overrides: tuple[str, ...] = field(default=(), compare=False)
 
 
 class Recipe(Section):
@@ -210,6 +220,16 @@ class Recipe(Section):
     export: ExportSection = ExportSection()
     store: StoreSection = StoreSection()
     run: RunSection
+    _origin: Origin = PrivateAttr(Origin())
+
+    @property
+    def origin(self) -> Origin:
+        """Where these settings were read, so that a message can name a command that repeats them."""
+        return self._origin
+
+    def note_origin(self, path: Path, overrides: Sequence[str]) -> None:
+        """Remember where these settings were read."""
+        self._origin = Origin(path, tuple(overrides))
 
     def labelled(self) -> DataSection:
         """Return where the labelled rows are.

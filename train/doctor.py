@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from runtime.errors import DataError
 from train import audit
 from train.config import Recipe
 from train.data.checks import CHECKS, finding_of, kinds_of_checks
 from train.data.checks.batch import Batch
+from train.data.checks.commands import commands
 from train.data.checks.finding import Check, Examination, Finding, counted
 from train.data.sections import DataSection
 from train.data.sources import find_source
@@ -49,7 +49,7 @@ def run(recipe: Recipe) -> Path:
     wrote = [directory.doctor, directory.doctor_page]
     audit.record("doctor", recipe, audit.data_files(recipe, *SPLITS), wrote, 1 if diagnosis["errors"] else 0)
     if diagnosis["errors"]:
-        raise DataError(
+        raise audit.RecordedError(
             f"{counted(diagnosis['errors'], 'error')} and {counted(diagnosis['warnings'], 'warning')} "
             f"in the data of this recipe; see {directory.doctor_page}."
         )
@@ -77,11 +77,13 @@ def diagnose(recipe: Recipe, kinds: Sequence[type[Check]] | None = None) -> Diag
     if any(finding["check"] == SWAPPED for finding in findings):
         findings = [finding for finding in findings if not CHECKS[finding["check"]].check.reads_texts]
     findings.sort(key=_order)
-    found = [finding["severity"] for finding in findings]
+    # What one check finds in several splits is one error, as the reports show it.
+    found = [severity for severity, _ in {(finding["severity"], finding["check"]) for finding in findings}]
     return {
         "errors": found.count("error"),
         "warnings": found.count("warning"),
         "findings": findings,
+        "commands": commands(recipe, findings),
         "splits": figures,
         "base_model": recipe.finetune.base_model,
         "max_length": recipe.finetune.max_length,

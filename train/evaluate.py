@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,9 @@ from train import audit, metrics
 from train.artifact import WEIGHTS_NAME
 from train.config import Recipe
 from train.data.loader import load_rows
+from train.data.origin import at_origin
 from train.data.rows import Row, describe_files
+from train.data.sections import DataSection
 from train.report.evaluation import Evaluation, Mistake, print_table, write_errors, write_html
 from train.run import RunDirectory, private_file, write_json
 
@@ -41,7 +44,7 @@ def run(recipe: Recipe) -> Path:
     started = time.monotonic()
     predictions = _predict(classifier, rows, recipe.evaluate.batch_size)
     evaluation = _measure(classifier, split, rows, predictions, recipe.finetune.seed)
-    mistakes = _mistakes(rows, predictions)
+    mistakes = _mistakes(rows, predictions, recipe.labelled())
     print_table(evaluation)
     _warn_if_useless(evaluation)
     with private_file(directory.errors) as beside:
@@ -123,11 +126,13 @@ def _warn_if_useless(evaluation: Evaluation) -> None:
         )
 
 
-def _mistakes(rows: Sequence[Row], predictions: Sequence[Prediction]) -> list[Mistake]:
-    """Return the wrongly classified rows, the most confident first."""
+def _mistakes(rows: Sequence[Row], predictions: Sequence[Prediction], data: DataSection) -> list[Mistake]:
+    """Return the wrongly classified rows, where a person finds them, the most confident first."""
     mistakes = [
         Mistake(row, prediction.label, prediction.score, prediction.scores[row.label])
         for row, prediction in zip(rows, predictions, strict=True)
         if prediction.label != row.label
     ]
-    return sorted(mistakes, key=lambda mistake: -mistake.score)
+    places = at_origin([mistake.row for mistake in mistakes], data)
+    found = [replace(mistake, row=row) for mistake, row in zip(mistakes, places, strict=True)]
+    return sorted(found, key=lambda mistake: -mistake.score)

@@ -22,6 +22,7 @@ from train.data.loader import Splits, load_splits
 from train.data.prepared import DATASHEET
 from train.data.rows import Row, describe_files
 from train.pretrained import build_model, read_config, read_tokenizer
+from train.protection import is_encrypted
 from train.recipe import expanded
 from train.run import RunDirectory, staged, write_json
 from train.section import SPLITS
@@ -64,9 +65,11 @@ def run(recipe: Recipe) -> Path:
     directory = RunDirectory.of(recipe)
     config = read_config(recipe)
     splits = load_splits(recipe)
+    rows = audit.data_files(recipe, *SPLITS)
+    _warn_of_an_open_model(recipe, rows)
     with directory.locked():
         made = fit(recipe, directory, config, splits)
-        read = audit.data_files(recipe, *SPLITS) + audit.base_model(recipe.finetune.base_model)
+        read = rows + audit.base_model(recipe.finetune.base_model)
         audit.record("finetune", recipe, read, [made])
     return made
 
@@ -94,6 +97,8 @@ def fit(recipe: Recipe, directory: RunDirectory, config: BertConfig, splits: Spl
         logger.info("%s is finished, there is nothing to resume", directory.model)
         return directory.model
     if last is None:
+        if recipe.finetune.resume:
+            logger.info("%s holds no finished epoch to resume from, so training starts", directory.root)
         checkpoint.start_over(directory.checkpoints, origin)
     started = time.monotonic()
     with staged(directory.model) as staging:
@@ -110,6 +115,15 @@ def fit(recipe: Recipe, directory: RunDirectory, config: BertConfig, splits: Spl
         finish(staging, _manifest(recipe, splits.labels), splits.dev)
     shutil.rmtree(directory.checkpoints)
     return directory.model
+
+
+def _warn_of_an_open_model(recipe: Recipe, rows: Sequence[Path]) -> None:
+    """Say so where what is learned from encrypted rows is going to be stored in the open."""
+    if not recipe.protection.encrypt and is_encrypted(rows):
+        logger.warning(
+            "the rows are encrypted, and the model made of them will not be; "
+            "add protection.encrypt=true, and protection.key_file, to encrypt it in the model store"
+        )
 
 
 def _last_checkpoint(recipe: Recipe, folder: Path, origin: checkpoint.Origin) -> Path | None:

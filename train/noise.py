@@ -19,14 +19,21 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from runtime.envelope import SUFFIX
-from runtime.errors import DataError
+from runtime.errors import DataError, RecipeError
+from runtime.keys import read_key
 from train import audit
 from train.config import Recipe
+from train.data.checks.finding import counted
 from train.data.loader import Splits, load_splits
+from train.data.origin import at_origin
 from train.data.prepared import write_parquet
 from train.data.relabel import (
+    Changes,
+    Correction,
     Suspect,
     changes_of,
+    check_drop_word,
+    filled_in,
     read_corrections,
     relabelled,
     relabelled_batches,
@@ -36,7 +43,7 @@ from train.data.rows import Row
 from train.data.sections import DataSection
 from train.data.stream import read_batches
 from train.out_of_fold import out_of_fold
-from train.protection import key_of
+from train.protection import KEY_VARIABLE, is_encrypted, key_of, key_settings, warn_of_open_copy
 from train.quick_models import QUICK_MODELS, Integers, Probabilities, Score, positions, score
 from train.recipe import expanded
 from train.run import RunDirectory
@@ -56,7 +63,7 @@ def run(recipe: Recipe) -> Path:
     Raises
     ------
     RecipeError
-        A file or column does not exist.
+        A file or column does not exist, or what is written would have another key than the rest.
     UsageError
         The list to apply does not exist, or another process is at work in the run directory.
     DataError
@@ -66,6 +73,7 @@ def run(recipe: Recipe) -> Path:
     """
     directory, key = RunDirectory.of(recipe), key_of(recipe)
     splits = load_splits(recipe)
+    check_drop_word(recipe.noise.drop_word, splits.labels)
     read = audit.data_files(recipe, *SPLITS) + audit.base_model(recipe.finetune.base_model)
     with directory.locked():
         if recipe.noise.apply is None:
@@ -95,8 +103,8 @@ def suspects_of(recipe: Recipe, splits: Splits, folder: Path) -> list[Suspect]:
     probabilities, judged = out_of_fold(recipe, splits, folder)
     if not judged.all():
         logger.warning(
-            "%d rows have a label that no other text has, so nothing can be said of it",
-            len(judged) - judged.sum(),
+            "%s a label that no other text has, so nothing can be said of it",
+            _having(int(len(judged) - judged.sum())),
         )
     rows = [row for row, is_judged in zip(splits.train, judged.tolist(), strict=True) if is_judged]
     if not rows:
@@ -142,48 +150,85 @@ def ranked(given: Integers, probabilities: Probabilities) -> tuple[Integers, npt
 
 
 def _search(recipe: Recipe, splits: Splits, directory: RunDirectory) -> Path:
+    target = _not_filled_in(directory.label_issues)
     started = time.monotonic()
     suspects = suspects_of(recipe, splits, directory.quick)
     shown = suspects[: max(1, round(recipe.noise.share * len(splits.train)))]
-    write_suspects(directory.label_issues, shown)
+    places = at_origin([suspect.row for suspect in shown], recipe.labelled())
+    listed = (replace(suspect, row=row) for suspect, row in zip(shown, places, strict=True))
+    write_suspects(target, listed)
     _log_findings(suspects, len(shown), time.monotonic() - started)
-    if recipe.protection.encrypt:
+    if recipe.protection.encrypt or is_encrypted(audit.data_files(recipe, *SPLITS)):
         logger.warning(
             "%s has texts and is not encrypted, for people to read; delete it when it is applied",
-            directory.label_issues,
+            target,
         )
     logger.info(
         "fill in new_label, a label or %r where the row is to go, then run the command again with --apply %s",
         recipe.noise.drop_word,
-        directory.label_issues,
+        target,
     )
-    return directory.label_issues
+    return target
 
 
 def _log_findings(suspects: Sequence[Suspect], shown: int, seconds: float) -> None:
     issues = [suspect for suspect in suspects if suspect.is_issue]
     logger.info(
-        "%d of %d labels look wrong (%.1f %%); the list shows the %d most doubtful rows; %.0f s",
-        *(len(issues), len(suspects), 100 * len(issues) / len(suspects), shown, seconds),
+        "%d of %s look wrong (%.1f %%); the list shows %s, the most doubtful first; %.0f s",
+        *(len(issues), counted(len(suspects), "label"), 100 * len(issues) / len(suspects)),
+        *(counted(shown, "row"), seconds),
+    )
+    logger.info(
+        "ranked by confidence in the given label; the column issue is the answer of a second method, "
+        "which looks at each pair of labels by itself, so it need not follow the rank"
     )
     pairs = Counter((suspect.row.label, suspect.suggested) for suspect in issues)
     for (label, suggested), count in pairs.most_common(_SHOWN_CONFUSIONS):
-        logger.info("  %r looks like %r: %d rows", label, suggested, count)
+        logger.info("  %r looks like %r: %s", label, suggested, counted(count, "row"))
 
 
 def _apply(recipe: Recipe, splits: Splits, directory: RunDirectory, path: Path, key: bytes | None) -> Path:
+    _refuse_two_keys(recipe, key)
     corrections = read_corrections(path, splits.labels, recipe.noise.drop_word)
-    changes = changes_of(path, corrections, splits.train)
+    changes = changes_of(path, corrections, splits.train, at_origin(splits.train, recipe.labelled()))
     rows = relabelled(splits.train, changes)
     if len({row.label for row in rows}) < len(splits.labels):
         gone = sorted(set(splits.labels) - {row.label for row in rows})
         raise DataError(f"no row would have the label {gone[0]!r} any more; leave at least one in {path}.")
     target = _write(recipe.labelled(), _free_name(directory.relabelled, recipe), changes, key)
-    dropped = sum(label is None for label in changes.values())
-    logger.info("%d rows have a new label, %d are gone", len(changes) - dropped, dropped)
+    warn_of_open_copy(recipe, audit.data_files(recipe, "train"), target)
+    _log_changes(corrections, changes)
     _compare(recipe, splits, rows, directory)
-    logger.info("train on it with %s", " ".join(_overrides(recipe.labelled(), target)))
+    settings = _overrides(recipe.labelled(), target, key_settings(recipe))
+    logger.info("train on it with %s", " ".join(settings))
     return target
+
+
+def _refuse_two_keys(recipe: Recipe, key: bytes | None) -> None:
+    """Refuse to write training rows with another key than that of dev and test: a recipe names only one."""
+    others = audit.data_files(recipe, *(split for split in SPLITS if split != "train"))
+    encrypted = [path for path in others if is_encrypted([path])]
+    given, wanted = recipe.labelled().key_file, recipe.protection.key_file
+    if key is not None and encrypted and read_key(given, KEY_VARIABLE) != key:
+        raise RecipeError(
+            f"protection.key_file={wanted!r} is another key than that of {encrypted[0]}, and a recipe reads "
+            f"all rows with one; write with the key of data.key_file={given!r}, and exchange it afterwards "
+            "with `python -m runtime.keys rewrap`."
+        )
+
+
+def _log_changes(corrections: Sequence[Correction], changes: Changes) -> None:
+    gone = sum(label is None for label in changes.values())
+    kept = len({(one.place, one.digest) for one in corrections}) - len(changes)
+    logger.info(
+        "%s a new label, %d %s gone, %d %s",
+        *(_having(len(changes) - gone), gone, "is" if gone == 1 else "are"),
+        *(kept, "keeps its own" if kept == 1 else "keep theirs"),
+    )
+
+
+def _having(count: int) -> str:
+    return f"{counted(count, 'row')} {'has' if count == 1 else 'have'}"
 
 
 def _compare(recipe: Recipe, splits: Splits, rows: list[Row], directory: RunDirectory) -> None:
@@ -201,17 +246,21 @@ def _score(recipe: Recipe, splits: Splits, folder: Path) -> Score:
     return score(QUICK_MODELS[recipe.noise.model](recipe, splits, folder), splits.dev, splits.labels)
 
 
-def _write(
-    data: DataSection, target: Path, changes: dict[tuple[str, int], str | None], key: bytes | None
-) -> Path:
-    """Write all training rows of the recipe, those kept for dev too, with its columns; return the path."""
+def _write(data: DataSection, target: Path, changes: Changes, key: bytes | None) -> Path:
+    """Write all training rows of the recipe, those kept for dev too, with its columns; return the path.
+
+    What an earlier list gave, encrypted or not, goes when that is done.
+    """
     names = {"text": data.text, "label": data.label, "text_pair": data.text_pair, "group": data.group}
     columns = {column: name for column, name in names.items() if name is not None}
     schema = pa.schema([pa.field(name, pa.string()) for name in columns.values()])
     batches = relabelled_batches(read_batches(data, "train"), changes)
     chosen = (batch.select(list(columns)).rename_columns(list(columns.values())) for batch in batches)
     write_parquet(target, schema, chosen, key)
-    return target if key is None else target.with_name(target.name + SUFFIX)
+    encrypted = target.with_name(target.name + SUFFIX)
+    written, stale = (target, encrypted) if key is None else (encrypted, target)
+    stale.unlink(missing_ok=True)
+    return written
 
 
 def _free_name(target: Path, recipe: Recipe) -> Path:
@@ -224,14 +273,23 @@ def _free_name(target: Path, recipe: Recipe) -> Path:
     return free
 
 
-def _overrides(data: DataSection, target: Path) -> list[str]:
+def _not_filled_in(target: Path) -> Path:
+    """Return a path where no list lies that somebody has worked on."""
+    number, free = 1, target
+    while filled_in(free):
+        number += 1
+        free = target.with_stem(f"{target.stem}-{number}")
+    return free
+
+
+def _overrides(data: DataSection, target: Path, key: Sequence[str]) -> list[str]:
     """Return the settings that read the new file in place of the old one, and all else as before.
 
     What `data.prepared` brought, the normalizers that serving repeats among it, must be said once more.
     """
     if data.prepared is None:
-        return [f"data.train={target}"]
-    kept = ("dev", "test", "text", "label", "text_pair", "group", "key_file")
+        return [f"data.train={target}", *key]
+    kept = ("dev", "test", "text", "label", "text_pair", "group")
     named = {"train": str(target), **{name: getattr(data, name) for name in kept}}
     settings = ["data.prepared=", *(f"data.{name}={value}" for name, value in named.items() if value)]
-    return [*settings, f"data.normalizers={','.join(data.normalizers) or '[]'}"]
+    return [*settings, *key, f"data.normalizers={','.join(data.normalizers) or '[]'}"]

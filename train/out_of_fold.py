@@ -14,8 +14,9 @@ import numpy.typing as npt
 from runtime.errors import DataError
 from train.config import Recipe
 from train.data.clusters import clusters
+from train.data.components import merged
 from train.data.intake import PAIR_MARK
-from train.data.loader import Splits
+from train.data.loader import Splits, groups_of
 from train.data.rows import Row
 from train.data.split import grouped_split
 from train.phases import phase
@@ -56,6 +57,8 @@ def out_of_fold(recipe: Recipe, splits: Splits, folder: Path) -> tuple[Probabili
         for number in range(recipe.noise.folds):
             inside = np.flatnonzero(fold == number)
             others = [rows[index] for index in np.flatnonzero(fold != number)]
+            if not (len(inside) and others):
+                continue  # rows of labels with fewer texts than folds may leave a fold empty
             seen = {row.label for row in others}
             model = QUICK_MODELS[recipe.noise.model](
                 recipe, replace(splits, train=others), folder / f"fold-{number + 1}"
@@ -68,9 +71,9 @@ def out_of_fold(recipe: Recipe, splits: Splits, folder: Path) -> tuple[Probabili
 
 
 def folds(recipe: Recipe, rows: Sequence[Row]) -> Integers:
-    """Return the fold of every row: stratified, and duplicates, near ones too, in one fold.
+    """Return the fold of every row: stratified; duplicates, near ones too, and rows of a group in one fold.
 
-    A duplicate would vouch for the label that it shares with the row.
+    A duplicate would vouch for the label that it shares with the row, and its group for its habits.
 
     Raises
     ------
@@ -80,8 +83,15 @@ def folds(recipe: Recipe, rows: Sequence[Row]) -> Integers:
     count = recipe.noise.folds
     texts = [row.text if row.text_pair is None else f"{row.text}{PAIR_MARK}{row.text_pair}" for row in rows]
     with phase("comparing texts") as report:
-        groups = clusters(texts, recipe.prepare.near_duplicates or None, report)
+        alike = clusters(texts, recipe.prepare.near_duplicates or None, report)
+    groups = merged(alike, groups_of(rows)) if recipe.labelled().group else alike
     different = len(np.unique(groups))
+    if different < count <= len(np.unique(alike)):
+        raise DataError(
+            f"the {len(rows):,} training rows have {different:,} values of data.group="
+            f"{recipe.labelled().group!r} that share no text, fewer than noise.folds={count}; add rows of "
+            "other groups, lower noise.folds, or leave data.group out."
+        )
     if different < count:
         raise DataError(
             f"the {len(rows):,} training rows have {different:,} texts that differ, fewer than noise.folds="

@@ -8,6 +8,7 @@ the form they are compared in; the rows themselves are on disk.
 from __future__ import annotations
 
 import logging
+import shlex
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,16 +29,15 @@ from train.data.datasheet import Preparation, print_counts, write_datasheet
 from train.data.intake import DROPPED_ROWS, KEY, Intake, dropped_rows, take_in
 from train.data.leakage import Reason
 from train.data.ledger import Ledger, count_labels
-from train.data.prepared import DROPPED, columns_of, write_parquet, write_split
+from train.data.prepared import DROPPED, columns_of, refuse_loss, write_parquet, write_split
 from train.data.privacy import Anonymizer, normalizers_of
 from train.data.row_steps import UNUSABLE, RowSteps
-from train.data.sources import find_source
 from train.data.spool import Texts
 from train.data.stream import ROWS_AT_ONCE
 from train.phases import phase
-from train.protection import key_of
+from train.protection import key_of, key_settings, warn_of_open_copy
 from train.recipe import expanded
-from train.run import RunDirectory, staged
+from train.run import RunDirectory, named_files, staged
 from train.section import SPLITS, Split
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def run(recipe: Recipe) -> Path:
     Raises
     ------
     RecipeError
-        A file or column does not exist, or the recipe reads what it would write.
+        A file or column does not exist, or what is read, or is somebody else's, would be replaced.
     DataError
         Rows cannot be read, or none are left.
     UsageError
@@ -63,17 +63,18 @@ def run(recipe: Recipe) -> Path:
     ProtectionError
         What is written, or read, is to be encrypted and there is no key.
     """
-    data, key = recipe.labelled(), key_of(recipe)
-    directory = RunDirectory.of(recipe)
+    directory, key = RunDirectory.of(recipe), key_of(recipe)
     _refuse_own_result(recipe, directory.prepared)
-    shares = cuts(data, recipe.prepare)
-    for split in SPLITS:
-        if getattr(data, split) is not None:
-            find_source(data, split)  # what is missing is told before anything is made
+    shares = cuts(recipe.labelled(), recipe.prepare)
+    read = audit.data_files(recipe, *SPLITS)  # what is missing is told before anything is made
+    refuse_loss(directory.prepared, [*read, *named_files(recipe)])
     with directory.locked(), staged(directory.prepared) as staging:
         content = _prepare(recipe, shares, staging, key)
-    audit.record("prepare", recipe, audit.data_files(recipe, *SPLITS), [directory.prepared])
+    audit.record("prepare", recipe, read, [directory.prepared])
     print_counts(content)
+    warn_of_open_copy(recipe, read, directory.prepared)
+    settings = [f"data.prepared={directory.prepared}", *key_settings(recipe)]
+    logger.info("train on them with %s", shlex.join(settings))
     return directory.prepared
 
 
@@ -126,10 +127,13 @@ def row_steps(recipe: Recipe) -> RowSteps:
 def _write(
     recipe: Recipe, taken: Intake, placed: Allocation, ledger: Ledger, staging: Path, key: bytes | None
 ) -> None:
-    """Write every split that has rows, and the places of those that were dropped."""
+    """Write every split that has rows, and the rows that were dropped."""
     names = columns_of(recipe.labelled())
     with phase("writing") as report:
-        write_parquet(staging / DROPPED, DROPPED_ROWS, _dropped(taken, placed, ledger), key)
+        dropped = _dropped(taken, placed, ledger)
+        if recipe.privacy.mode != "detect":
+            dropped = map(_hidden, dropped)
+        write_parquet(staging / DROPPED, DROPPED_ROWS, dropped, key)
         for number, split in enumerate(SPLITS):
             chosen = (placed.splits == number) & (placed.reasons == Reason.KEPT)
             if chosen.any():
@@ -148,7 +152,7 @@ def _kept(
 
 
 def _dropped(taken: Intake, placed: Allocation, ledger: Ledger) -> Iterator[pa.RecordBatch]:
-    """Yield the places of all dropped rows: first those that the row steps dropped, then the others."""
+    """Yield all dropped rows: first those that the row steps dropped, then the others."""
     for _, batch in taken.dropped.batches():
         yield batch
     rows = taken.rows.table
@@ -157,7 +161,7 @@ def _dropped(taken: Intake, placed: Allocation, ledger: Ledger) -> Iterator[pa.R
         for part in np.array_split(at, -(-len(at) // ROWS_AT_ONCE) or 1):
             steps = [STEPS[Reason(reason)] for reason in placed.reasons[part].tolist()]
             other = rows.select(["file", "number"]).take(placed.other[part])
-            table = rows.select(["file", "number"]).take(part)
+            table = rows.select(["file", "number", "text", "label"]).take(part)
             for name, column in (
                 ("step", pa.array([step for step, _ in steps], pa.string())),
                 ("reason", pa.array([reason for _, reason in steps], pa.string())),
@@ -167,6 +171,13 @@ def _dropped(taken: Intake, placed: Allocation, ledger: Ledger) -> Iterator[pa.R
                 table = table.append_column(name, column)
             ledger.drop(split, table)
             yield from dropped_rows(table, split).to_batches()
+
+
+def _hidden(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return dropped rows with placeholders for personal data: some went before they were replaced."""
+    texts = [None if text is None else mask(text) for text in batch.column("text").to_pylist()]
+    place = batch.schema.get_field_index("text")
+    return batch.set_column(place, batch.schema.field(place), pa.array(texts, pa.string()))
 
 
 def _judge(recipe: Recipe, ledger: Ledger, shares: Mapping[Split, float]) -> None:
@@ -183,15 +194,18 @@ def _judge(recipe: Recipe, ledger: Ledger, shares: Mapping[Split, float]) -> Non
         if ledger.rows_out[split]:
             continue
         if split == "train" or split in ledger.rows_in:
+            reason = ledger.commonest_reason(split)
+            most = "" if reason is None else f"; the commonest reason: {reason}"
             raise DataError(
                 f"no {split} row is left of {ledger.rows_in[split]:,} in {getattr(recipe.labelled(), split)} "
-                f"(rows dropped: {lost}); correct the data, or choose other settings of [prepare]."
+                f"(rows dropped: {lost}{most}); correct the data, or choose other settings of [prepare]."
             )
         if split in shares:
             setting = "data.dev_fraction" if split == "dev" else "prepare.test_fraction"
+            joined = "near-duplicates" if recipe.labelled().group is None else "of one data.group"
             raise DataError(
                 f"{ledger.rows_out['train']:,} rows are left, too few to cut a share of {shares[split]} for "
-                f"{split} from; add rows, raise {setting}, or set data.{split}."
+                f"{split} from, or too many of them {joined}; add rows, raise {setting}, or set data.{split}."
             )
     if unusable := steps.get(UNUSABLE):
         logger.warning(
@@ -205,6 +219,10 @@ def _judge(recipe: Recipe, ledger: Ledger, shares: Mapping[Split, float]) -> Non
             *(f"{count:,}" for count in (ledger.dropped.total(), ledger.rows_in.total())),
             lost,
             DROPPED,
+        )
+    if len(ledger.labels_out["train"]) == 1:
+        logger.warning(
+            "all training rows have one label, from which nothing can be learned; add rows of others"
         )
     _warn_of_lost_labels(ledger)
 

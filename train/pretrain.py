@@ -38,6 +38,7 @@ HELD_OUT_ROW = 128
 
 _COUNTS = "corpus.json"
 _VOCABULARY = "the vocabulary"
+_FEW_STEPS = 100
 _TIMES = "how often each of corpus.files is learned"
 """Names of what stands in no recipe, in the origin of a run."""
 
@@ -67,6 +68,7 @@ def run(recipe: Recipe) -> Path:
         made = _pretrain(recipe, directory, config, tokenizer)
         read = corpus_files(recipe.unlabelled()) + audit.base_model(recipe.pretrain.base_model)
         audit.record("pretrain", recipe, read, [made])
+    logger.info("start a classifier from it with finetune.base_model=%s", made)
     return made
 
 
@@ -84,6 +86,8 @@ def _pretrain(
         return directory.encoder
     learned, held_out, counts = _streams(recipe, directory.tokens, tokenizer, origin)
     if last is None:
+        if recipe.pretrain.resume:
+            logger.info("%s holds no checkpoint to resume from, so training starts", directory.root)
         checkpoint.start_over(directory.pretraining, origin)
     else:
         logger.info("resuming from %s", last)
@@ -199,6 +203,12 @@ def _train(
         raise DataError(
             f"the corpus has {len(streams[0]):,} tokens, which fill no batch of {settings.batch_tokens:,}; "
             "lower pretrain.batch_tokens and pretrain.max_length, or add text."
+        )
+    if len(batches) < _FEW_STEPS:
+        logger.warning(
+            "the whole training has %d steps, from which little is learned; raise pretrain.epochs, "
+            "lower pretrain.batch_tokens, or add text",
+            len(batches),
         )
     held_out = _held_out(streams[1], special, settings.max_length, settings.masked)
     model = build_language_model(recipe, _with_dropout(config, settings.dropout))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from runtime.envelope import SUFFIX, encrypting
@@ -10,6 +12,8 @@ from runtime.keys import read_key
 from runtime.manifest import MANIFEST_NAME
 from train.config import Recipe
 from train.recipe import expanded
+
+logger = logging.getLogger(__name__)
 
 KEY_VARIABLE = "BENTOBERT_KEY"
 """Environment variable with the key, where the recipe names no file."""
@@ -37,7 +41,32 @@ def key_of(recipe: Recipe) -> bytes | None:
     """
     if not recipe.protection.encrypt:
         return None
-    return read_key(recipe.protection.key_file, KEY_VARIABLE, protects=expanded(recipe.run.directory))
+    return read_key(
+        recipe.protection.key_file,
+        KEY_VARIABLE,
+        setting="protection.key_file",
+        protects=expanded(recipe.run.directory),
+    )
+
+
+def is_encrypted(files: Iterable[Path]) -> bool:
+    """Tell whether one of several data files is encrypted."""
+    return any(path.suffix.lower() == SUFFIX for path in files)
+
+
+def warn_of_open_copy(recipe: Recipe, read: Iterable[Path], wrote: Path) -> None:
+    """Warn where rows that were read encrypted were written in the open."""
+    if not recipe.protection.encrypt and is_encrypted(read):
+        logger.warning(
+            "%s is not encrypted, though the files its rows are from are; set protection.encrypt=true", wrote
+        )
+
+
+def key_settings(recipe: Recipe) -> list[str]:
+    """Return the setting, for a command line, by which rows that a recipe writes are read; empty for none."""
+    read_with = recipe.labelled().key_file
+    written_with = recipe.protection.key_file if recipe.protection.encrypt else read_with
+    return [f"data.key_file={written_with or ''}"] if read_with or written_with else []
 
 
 def private_directory(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Sequence
 from difflib import SequenceMatcher
@@ -50,6 +51,7 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), *, resume: bool = Fal
         recipe = Recipe.model_validate_json(json.dumps(tables, default=str))
     except ValidationError as error:
         raise RecipeError(f"{path}: {_sentence(error.errors(include_url=False))}") from error
+    recipe.note_origin(path, overrides)
     if recipe.data is None and recipe.corpus is None:
         raise RecipeError(f"{path}: data.train is missing; {_MISSING['data.train']}.")
     return _with_prepared_rows(recipe)
@@ -78,11 +80,22 @@ def nearest_path(path: Path, *others: Path) -> str:
 
 
 def expanded(path: str | Path) -> Path:
-    """Return a path with a leading `~` or `~user` replaced by a home folder, where there is such a user."""
+    """Return a path with a leading `~` or `~user` replaced by a home folder.
+
+    Raises
+    ------
+    RecipeError
+        There is no such user, and nothing here has that name.
+    """
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        return Path(path)
+        first = Path(path).parts[0]
+        if os.path.lexists(first):
+            return Path(path)
+        raise RecipeError(
+            f"{str(path)!r} begins with {first!r}, the home folder of no user here; write the path in full."
+        ) from None
 
 
 def encodable(text: str) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from runtime.errors import RecipeError, UsageError
 from train.config import Recipe
 from train.protection import close_to_others, private_directory
 from train.recipe import expanded
+
+_ASIDE = "old-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,20 +153,38 @@ def staged(target: Path) -> Iterator[Path]:
     Only the owner may read it and what is in it.
 
     Until then `target` stays as it was. What an earlier, killed process left beside it is removed; where it
-    was killed between its two renames, the directory it had moved aside comes back.
+    was killed between its two renames, the directory it had moved aside comes back. Whatever `target` holds
+    is lost in the end, which its owner must have made sure of.
     """
     private_directory(target.parent)
-    for leftover in target.parent.glob(f".{target.name}-*"):
+    for leftover in leftovers(target):
         if (leftover / target.name).exists() and not target.exists():
             (leftover / target.name).rename(target)
         shutil.rmtree(leftover)
-    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    staging = _made_beside(target, "")
     try:
         yield staging
         close_to_others(staging)
         _replace(staging, target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def leftovers(target: Path) -> list[Path]:
+    """Return what killed processes left beside `target`, told by a name that only `staged` gives."""
+    if not target.parent.is_dir():
+        return []
+    ours = re.compile(rf"\.{re.escape(target.name)}-(?:{_ASIDE})?[0-9a-f]{{32}}")
+    beside = sorted(path for path in target.parent.iterdir() if ours.fullmatch(path.name))
+    return [path for path in beside if path.is_dir() and not path.is_symlink()]
+
+
+def named_files(recipe: Recipe) -> list[Path]:
+    """Return the files that a recipe names beside those of its rows: keys, and the file it was read from."""
+    sections = (recipe.data, recipe.privacy, recipe.protection)
+    keys = [section.key_file for section in sections if section is not None]
+    own = [] if recipe.origin.path is None else [recipe.origin.path]
+    return [*(expanded(key) for key in keys if key is not None), *own]
 
 
 @contextmanager
@@ -202,8 +223,14 @@ def _locks(descriptor: int) -> bool:
 
 def _replace(staging: Path, target: Path) -> None:
     """Rename over a directory, which no file system does in one step: the old one first steps aside."""
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+    aside = _made_beside(target, _ASIDE)
     if target.exists():
         target.rename(aside / target.name)
     staging.rename(target)
     shutil.rmtree(aside)
+
+
+def _made_beside(target: Path, kind: str) -> Path:
+    made = target.with_name(f".{target.name}-{kind}{uuid.uuid4().hex}")
+    made.mkdir(mode=0o700)
+    return made

@@ -70,7 +70,8 @@ def run(recipe: Recipe) -> Path:
         Classifier.load(staging / tag.path(), key=key)
         _publish(staging / tag.path(), final)
     audit.record("save", recipe, [directory.export, directory.metrics], [final])
-    logger.info("saved %s", tag)
+    given = "" if key is None else " and the key's file in CLASSIFIER_KEY_FILE"
+    logger.info("saved %s; serve it with `bentoml serve`, CLASSIFIER_MODEL=%s%s", tag, tag, given)
     return final
 
 
@@ -139,7 +140,7 @@ def _create(tag: bentoml.Tag, export: Path, evaluation: Evaluation, staging: Pat
         copy_model(export, folder, key)
         write_json(folder / METRICS_NAME, evaluation)
         training = json.loads((export / TRAINING_NAME).read_text(encoding="utf-8"))
-        card = model_card(str(tag), manifest, training, evaluation)
+        card = model_card(str(tag), manifest, training, evaluation, encrypted=key is not None)
         (folder / CARD_NAME).write_text(card, encoding="utf-8")
         record_digests(folder, manifest, key)
 

@@ -5,16 +5,28 @@ from __future__ import annotations
 import codecs
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from runtime.errors import nearest
 from runtime.normalize import NORMALIZERS
 
+P = TypeVar("P", str, Path)
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
-Text = Annotated[str, Field(min_length=1)]
+
+
+def without_nul(value: P) -> P:
+    """Refuse a text or path with the character that ends every name for the operating system."""
+    if "\0" in str(value):
+        raise ValueError("it has the character NUL, which no name and no path can have; take it out")
+    return value
+
+
+Text = Annotated[str, Field(min_length=1), AfterValidator(without_nul)]
+Folder = Annotated[Path, AfterValidator(without_nul)]
 
 MOST = 2**31 - 1
 """What the libraries beneath can count."""
@@ -30,14 +42,16 @@ def text_encoding(name: str) -> str:
 
 
 def entries_of(table: Mapping[str, object], kind: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names if all of them stand in the table.
+    """Return the names if all of them stand in the table, each named once.
 
     Raises
     ------
     ValueError
-        One does not; the message names the nearest that does.
+        One does not, and the message names the nearest that does; or one is named twice.
     """
-    for name in names:
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            raise ValueError(f"{name!r} stands there twice; name each {kind} once")
         if name not in table:
             raise ValueError(f"{name!r} is not a {kind}; {nearest(name, table)}")
     return names

@@ -53,12 +53,17 @@ def run(recipe: Recipe) -> Path:
     _check_size(recipe.vocab)
     corpus = load_corpus(section)
     with directory.locked():
-        tokenizer = build_tokenizer(learn(corpus.learned, recipe.vocab))
+        tokens = learn(corpus.learned, recipe.vocab)
+        tokenizer = build_tokenizer(tokens)
         check_coverage(tokenizer, corpus.held_out or corpus.learned, ", ".join(section.files))
         target = directory.root / "vocabulary"
         with staged(target) as folder:
             tokenizer.save_pretrained(folder)
-    logger.info("%s entries in %s", f"{len(tokenizer):,}", target)
+    learned = len(tokens) - len(_always())
+    logger.info("%s entries in %s, %s of them learned", f"{len(tokens):,}", target, f"{learned:,}")
+    if not learned:
+        logger.warning("nothing was learned: no piece occurs %d times; add text", recipe.vocab.min_frequency)
+    logger.info("`pretrain` takes it with scratch.vocabulary=trained and pretrain.base_model=scratch")
     return target
 
 

@@ -13,6 +13,8 @@ from runtime.errors import SettingsError, nearest
 
 PREFIX = "CLASSIFIER_"
 _SECRET = {"key"}
+_NO_MATCH = "string_pattern_mismatch"
+_FORMS = {"key_file": "not an absolute path"}
 _NAME = r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?"
 
 
@@ -143,7 +145,7 @@ def read_settings() -> Settings:
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         field = str(problem["loc"][0])
-        reason = "of another form" if problem["type"] == "string_pattern_mismatch" else problem["msg"]
+        reason = _FORMS.get(field, "of another form") if problem["type"] == _NO_MATCH else problem["msg"]
         given = "not shown here" if field in _SECRET else repr(problem["input"])
         raise SettingsError(
             f"{variable(field)} is {given}: {reason}; correct it or unset it. "

@@ -117,9 +117,30 @@ def test_a_file_of_another_user_may_be_given_by_its_group_as_kubernetes_does(
         assert "others can read" in refusal(file)
 
 
+def test_who_wants_to_read_is_told_the_setting_and_not_to_make_a_new_key(tmp_path: Path) -> None:
+    path = tmp_path / "train.parquet.enc"
+    for file in (None, str(tmp_path / "absent")):
+        with pytest.raises(ProtectionError) as caught:
+            read_key(file, VARIABLE, setting="data.key_file", opens=path)
+        assert "makes one" not in str(caught.value)
+        assert "makes one" in refusal(file)
+        if file is None:
+            assert f"{path} is encrypted and there is no key: set data.key_file" in str(caught.value)
+
+
 def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path) -> None:
     assert "cannot be read (No such file" in refusal(str(tmp_path / "absent"))
     assert "cannot be read (Is a directory" in refusal(str(tmp_path))
+
+
+def test_a_pipe_or_the_home_of_nobody_is_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "is no regular file" in refusal(str(tmp_path / "pipe"))
+    assert "there is no such user here" in refusal("~nobody-of-this-name/key")
+    assert main(["new", "~nobody-of-this-name/key"]) == 1
+    assert "there is no such user here" in capsys.readouterr().err
 
 
 def test_a_key_must_not_lie_in_what_it_protects(tmp_path: Path) -> None:
@@ -190,8 +211,10 @@ def test_the_command_exchanges_the_key_of_a_file(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().out == f"{path}\n"
     with decrypted(path, read_key(str(new), VARIABLE), "train.parquet") as file:
         assert file.read() == b"content"
-    assert main(arguments) == 0  # once more there is nothing to do
-    assert capsys.readouterr().out == ""
+    assert main(arguments) == 0
+    once_more = capsys.readouterr()
+    assert once_more.out == ""
+    assert once_more.err == "nothing to do: everything there has the new key already.\n"
     assert main(["rewrap", "--from", str(old), "--to", str(old), str(path)]) == 1
     assert "another key" in capsys.readouterr().err
 

@@ -169,6 +169,15 @@ def test_processes_take_turns(recipe: Recipe) -> None:
     assert len(verify(log_of(recipe)).events) == 30
 
 
+@pytest.mark.parametrize("forged", [None, 5, [1], {"a.csv": 5}])
+def test_a_line_whose_files_are_none_is_no_line(recipe: Recipe, log: Path, forged: object) -> None:
+    *_, last = log.read_bytes().splitlines()
+    line = json.dumps(json.loads(last) | {"previous": hashlib.sha256(last).hexdigest(), "read": forged})
+    log.write_bytes(log.read_bytes() + line.encode() + b"\n")
+    with pytest.raises(ProtectionError, match="the log was changed"):
+        verify(log)
+
+
 def test_a_log_that_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProtectionError, match="cannot be read"):
         verify(tmp_path)
@@ -186,13 +195,32 @@ def test_a_base_model_counts_where_it_is_a_folder(tmp_path: Path) -> None:
 
 def test_the_command_prints_a_table(recipe: Recipe, log: Path) -> None:
     header, *rows, summary = audit.run(recipe).splitlines()
-    assert header.split() == ["time", "user", "command", "exit", "read", "wrote"]
+    assert header.split() == ["time", "user", "command", "exit"]
     assert [row.split()[2:4] for row in rows] == [
         [name, "0"] for name in ("finetune", "evaluate", "export", "save")
     ]
     assert summary == f"4 lines in order; the newest has sha256 {verify(log).head}"
     log.write_bytes(log.read_bytes()[:-9])
     assert "and 1 that a crash tore" in audit.run(recipe).splitlines()[-1]
+
+
+def test_the_command_prints_each_file_with_its_digest_on_a_line_of_its_own(
+    recipe: Recipe, project: Path, make: Make
+) -> None:
+    files = [project.parent / name for name in ("train.csv", "dev.csv")]
+    gone, odd = project.parent / "gone", project.parent / "a\nb\x1b[2J"
+    odd.write_bytes(b"odd")
+    record("finetune", recipe, [*files, gone], [odd], 1)
+    record("save", recipe)
+    _, first, *lines, second, _ = audit.run(recipe).splitlines()
+    assert [line.split() for line in lines] == [
+        *(["read", hashlib.sha256(file.read_bytes()).hexdigest()[:12], str(file)] for file in files),
+        ["read", "-", str(gone)],
+        ["wrote", hashlib.sha256(b"odd").hexdigest()[:12], f"{project.parent}/a\\nb\\x1b[2J"],
+    ]
+    assert [line.split()[-2:] for line in (first, second)] == [["finetune", "1"], ["save", "0"]]
+    paths = {line: line.split()[-1] for line in lines}
+    assert all(len(line) - len(path) <= 30 for line, path in paths.items())
 
 
 def test_the_command_fails_where_there_is_no_log_or_a_changed_one(
@@ -232,6 +260,18 @@ def test_a_command_that_fails_leaves_its_exit_status(
     assert main(["audit", str(recipe_file)]) == 0
     assert len(verify(directory.root / "audit.jsonl").events) == len(events)
     capsys.readouterr()
+
+
+def test_a_failure_that_was_written_with_its_files_leaves_one_line(
+    project: Path, make: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (project.parent / "train.csv").open("a", encoding="utf-8") as file:
+        file.write(",正面\n")
+    assert main(["doctor", str(project)]) == 1
+    [event] = verify(log_of(make())).events
+    assert (event["command"], event["exit"]) == ("doctor", 1)
+    assert [Path(name).name for name in event["wrote"]] == ["doctor.json", "doctor.html"]
+    assert "error: " in capsys.readouterr().err
 
 
 def test_a_command_that_fails_makes_no_run(make: Make, project: Path) -> None:

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from runtime.errors import RecipeError
-from train import augment, quick_models
+from runtime.keys import new_key
+from tests.train.conftest import write_csv
+from train import augment, prepare, quick_models
 from train.config import Recipe
+from train.data.augment_rows import Augmented
 from train.data.loader import Splits
 from train.data.rows import Row, read_rows
 from train.quick_models import Predict
@@ -75,6 +79,31 @@ def test_with_a_key_the_rows_are_encrypted(
     }
     rows = read_rows(read_recipe(project, [f"data.prepared={folder}"]).labelled(), "train")
     assert len(rows) > 100
+
+
+def test_the_settings_told_read_what_was_encrypted(
+    make: Make, project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    judged_by(monkeypatch, likes_more_rows=True)
+    for name in ("old.key", "new.key"):
+        new_key(project.parent / name)
+    old, new = (f"protection.key_file={project.parent / name}" for name in ("old.key", "new.key"))
+    encrypt = "protection.encrypt=true"
+    prepared = f"data.prepared={prepare.run(make(encrypt, old, 'prepare.near_duplicates=0'))}"
+    key = f"data.key_file={project.parent / 'old.key'}"
+    augment.run(make(prepared, key, *SETTINGS, encrypt, new))
+    told = next(message for message in caplog.messages if message.startswith("kept "))
+    settings = told.partition("train on them with ")[2].split()
+    assert len(read_rows(make(prepared, key, *settings).labelled(), "train")) > 64
+    assert not any("is not encrypted" in message for message in caplog.messages)
+    folder = augment.run(make(prepared, key, *SETTINGS))
+    assert (
+        f"{folder} is not encrypted, though the files its rows are from are; set protection.encrypt=true"
+    ) in caplog.messages
+    places = {(row["file"], row["number"]) for row in pq.read_table(folder / "train.parquet").to_pylist()}
+    assert {file for file, _ in places} == {str(project.parent / "train.csv")}
+    assert max(number for _, number in places) == 65
 
 
 def test_rows_that_do_not_help_are_told_of_and_not_kept(
@@ -160,6 +189,30 @@ def test_what_is_not_worth_trying_is_refused_by_the_setting_that_would_allow_it(
 ) -> None:
     with pytest.raises(RecipeError, match=message):
         augment.run(make(*SETTINGS, override))
+
+
+def test_a_share_of_few_rows_that_is_less_than_one_is_named_as_the_cause(make: Make, project: Path) -> None:
+    rows = [("独一无二", "其他"), *((f"很好{number}", "正面") for number in range(5))]
+    rows += [(f"太差{number}", "负面") for number in range(5)]
+    write_csv(project.parent / "train.csv", rows)
+    with pytest.raises(RecipeError) as refused:
+        augment.run(make("augment.judge=linear", "augment.per_class=0.5"))
+    assert str(refused.value) == (
+        "augment.per_class=0.5 comes to less than one row: the largest class that augment.up_to='median' "
+        "adds to has 1 row; set augment.per_class=1 or more."
+    )
+
+
+def test_one_row_is_told_of_as_one(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    judged_by(monkeypatch, likes_more_rows=True)
+    monkeypatch.setattr(augment, "augment_rows", lambda splits, *_: [Augmented(splits.train[0], "swap")])
+    augment.run(make(*SETTINGS, "augment.seeds=1"))
+    assert "seed 42: trained without and with 1 row more" in caplog.messages
+    assert any(message.startswith("kept 1 row; ") for message in caplog.messages)
+    assert not any("1 rows" in message for message in caplog.messages)
 
 
 def test_rows_it_made_are_not_augmented_again(

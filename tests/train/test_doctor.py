@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,23 @@ def test_errors_fail_after_both_reports_were_written(
     assert str(page) in events[0]["wrote"]
 
 
+def test_the_last_line_counts_what_the_reports_show(
+    recipe: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoiled = [("", "正面"), ("<b>很</b>好的一天", "负面"), *clean()]
+    path = recipe(train__csv=csv_bytes(spoiled), test__csv=csv_bytes([*spoiled[:2], *clean(seed=1)]))
+    _, _, err = doctor(capsys, path)
+    page = path.parent / "run" / "doctor.html"
+    shown = [line.split("│")[1].strip() for line in err.splitlines() if line.startswith("│")]
+    counts = [shown.count(severity) for severity in ("error", "warning")]
+    assert counts == [2, 1]
+    assert "error: 2 errors and 1 warning " in err.splitlines()[-1]
+    html = page.read_text(encoding="utf-8")
+    assert [html.count(f'<div class="card {severity}">') for severity in ("error", "warning")] == counts
+    found = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    assert len(found["findings"]) > found["errors"] + found["warnings"] == 3
+
+
 ROWS = csv_bytes(clean())
 SWALLOWED = csv_bytes([*clean(3), ('"很好', "正面"), *clean(5, 1)])
 
@@ -129,6 +148,44 @@ def test_a_folder_of_two_schemas_stops_before_its_rows_are_read(
     status, _, err = doctor(capsys, tmp_path / "r.toml", "finetune.base_model=scratch")
     assert status == 2
     assert f"no column of {folder / 'b.csv'}, which has 'content', 'class'" in err
+
+
+@pytest.mark.parametrize("settings", [[], ["data.encoding=gb18030"]])
+def test_a_folder_of_two_encodings_is_not_sent_round_in_circles(
+    settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    (folder / "a.csv").write_bytes(csv_bytes(clean()))
+    (folder / "b.csv").write_bytes(GB18030)
+    (tmp_path / "r.toml").write_text(f'[data]\ntrain = "{folder}"\n[run]\ndirectory = "{tmp_path / "run"}"\n')
+    status, _, err = doctor(capsys, tmp_path / "r.toml", "finetune.base_model=scratch", *settings)
+    assert status == 1
+    assert "set data.encoding" not in err
+    file, other, encoding = ("a.csv", "b.csv", "gb18030") if settings else ("b.csv", "a.csv", "UTF-8")
+    assert f"{folder / other} is, so save this file as {encoding} too" in err
+    assert f"{folder / file} row 2 is not {encoding.lower()}" in err
+    (folder / file).write_bytes((folder / other).read_bytes())
+    assert doctor(capsys, tmp_path / "r.toml", "finetune.base_model=scratch", *settings)[0] == 0
+
+
+def test_the_command_shown_mends_what_was_found(recipe: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    spoiled = [*clean(), clean()[0], ("<b>很</b>好的一天", "负面"), ("我的手机号13812345678请回电", "正面")]
+    path = recipe(train__csv=csv_bytes([]), test__csv=csv_bytes(clean(seed=1), encoding="gb18030"))
+    given = path.with_name("given rows.csv")
+    given.write_bytes(csv_bytes(spoiled, encoding="gb18030"))
+    status, _, err = doctor(capsys, path, f"data.train={given}", "data.encoding=gb18030")
+    assert status == 0
+    (command,) = json.loads((path.parent / "run" / "doctor.json").read_text(encoding="utf-8"))["commands"]
+    assert err.splitlines()[-1].strip() == command
+    python, *words = shlex.split(command)
+    assert Path(python).resolve() == Path(sys.executable).resolve()
+    assert words[:4] == ["-m", "train", "prepare", str(path)]
+    assert words[4:6] == [f"data.train={given}", "data.encoding=gb18030"]
+    assert main(words[2:]) == 0
+    folder = capsys.readouterr().out.strip()
+    again, _, err = doctor(capsys, path, f"data.prepared={folder}")
+    assert (again, "nothing is wrong with them" in err) == (0, True)
 
 
 def errors_of(page: Path) -> list[tuple[str, list[int]]]:
@@ -230,4 +287,6 @@ def test_a_published_data_set_has_test_rows_in_train(shared_data: Path, tmp_path
         "335 of 1,200 rows (27.9%) equal to rows of train, 331 to the letter"
         in found["leakage", "test"]["what"]
     )
-    assert "(36 texts of all files to the letter)" in found["conflicting_labels", "train"]["what"]
+    conflicts = found["conflicting_labels", "train"]["what"]
+    assert conflicts.startswith("61 rows contradict each other, 13 contradict rows of dev or test;")
+    assert conflicts.endswith(", to the letter: 36")

@@ -10,7 +10,8 @@ import pytest
 from runtime.classifier import Classifier
 from runtime.errors import DataError, DigestError, UsageError
 from runtime.manifest import Manifest, file_digest
-from train import evaluate
+from tests.train.conftest import write_csv
+from train import evaluate, prepare
 from train.config import Recipe
 from train.data.loader import load_rows
 from train.recipe import read_recipe
@@ -89,6 +90,27 @@ def test_errors_are_listed_the_most_confident_first(
         line = swapped.read_text(encoding="utf-8").split("\n")[int(error["row"]) - 1]
         assert line == f"{error['text']},{error['label']}"
     assert errors[0]["text"] in directory.report.read_text(encoding="utf-8")
+
+
+def test_errors_in_prepared_rows_are_listed_where_a_person_finds_them(
+    run_copy: tuple[Path, RunDirectory], tmp_path: Path
+) -> None:
+    path, directory = run_copy
+    swapped = tmp_path / "swapped.csv"
+    rows = [(f"{'很好' if i % 2 else '太差'}{'呀' * i}", "负面" if i % 2 else "正面") for i in range(10)]
+    write_csv(swapped, [("房间很好", "负面"), *rows])
+    settings = [f"data.test={swapped}", "prepare.near_duplicates=0", "prepare.conflicts=keep"]
+    folder = prepare.run(read_recipe(path, settings))
+    evaluate.run(read_recipe(path, [f"data.prepared={folder}"]))
+    with directory.errors.open(encoding="utf-8-sig", newline="") as file:
+        errors = list(csv.DictReader(file))
+    lines = swapped.read_text(encoding="utf-8").splitlines()
+    assert errors
+    for error in errors:
+        assert error["file"] == str(swapped)
+        assert lines[int(error["row"]) - 1] == f"{error['text']},{error['label']}"
+    assert f"{swapped} row {errors[0]['row']}" in directory.report.read_text(encoding="utf-8")
+    assert measured(directory)["data"][0]["path"] == str(folder / "test.parquet")
 
 
 def test_the_table_goes_to_standard_error(

@@ -110,6 +110,25 @@ def test_an_interrupted_training_resumes_to_the_same_model(
     assert (resumed / TRAINING_NAME).stat().st_mtime_ns == again
 
 
+def test_resuming_what_left_no_checkpoint_says_that_it_starts(
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="train"):
+        finetune.run(make("finetune.epochs=1", f"run.directory={tmp_path / 'new'}", resume=True))
+    assert f"{tmp_path / 'new'} holds no finished epoch to resume from, so training starts" in caplog.text
+
+
+def test_encrypted_rows_and_an_open_model_are_warned_of(
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [tmp_path / "train.parquet.enc"]
+    finetune._warn_of_an_open_model(make(), [tmp_path / "train.parquet"])
+    finetune._warn_of_an_open_model(make("protection.encrypt=true"), rows)
+    assert caplog.text == ""
+    finetune._warn_of_an_open_model(make(), rows)
+    assert "the model made of them will not be; add protection.encrypt=true" in caplog.text
+
+
 def test_a_training_that_was_through_but_for_the_last_step_is_only_finished(
     make: Make, finished: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,15 +3,20 @@ from __future__ import annotations
 import errno
 import importlib
 import inspect
+import json
+import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
 
-from train.__main__ import COMMANDS, main
+from train.__main__ import COMMANDS, main, terminated_as_interrupted
 from train.recipe import read_recipe
 
 HEAVY = ("torch", "transformers", "datasets", "bentoml", "pydantic")
@@ -144,6 +149,47 @@ def test_ctrl_c_leaves_a_hint_and_the_status_of_the_shell(
     monkeypatch.setattr("train.show.run", interrupted)
     assert main(["show", str(project)]) == 130
     assert "--resume" in capsys.readouterr().err
+
+
+def test_a_command_that_is_terminated_leaves_its_status_in_the_log(project: Path, project_root: Path) -> None:
+    (project.parent / "run").mkdir()
+    code = (
+        "import os, signal, sys\nimport train.finetune\nfrom train.__main__ import main\n"
+        "def run(recipe):\n    os.kill(os.getpid(), signal.SIGTERM)\n    raise AssertionError\n"
+        f"train.finetune.run = run\nsys.exit(main(['finetune', {str(project)!r}]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project_root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 143, done.stderr
+    assert done.stderr.startswith("terminated; run the same command again; finetune, pretrain and all ")
+    assert len(done.stderr.splitlines()) == 1
+    [line] = (project.parent / "run" / "audit.jsonl").read_text(encoding="utf-8").splitlines()
+    assert (json.loads(line)["command"], json.loads(line)["exit"]) == ("finetune", 143)
+
+
+def test_what_a_signal_did_before_is_put_back(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["show", str(project)]) == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+    capsys.readouterr()
+
+
+def wait_for_the_end(started: Event) -> None:
+    started.set()
+    time.sleep(60)
+
+
+def test_a_child_that_is_terminated_ends_as_it_would_without_us() -> None:
+    context = multiprocessing.get_context("fork")
+    started = context.Event()
+    with terminated_as_interrupted():
+        child = context.Process(target=wait_for_the_end, args=(started,))
+        child.start()
+        assert started.wait(30)
+        child.terminate()
+        child.join(30)
+    assert child.exitcode == -signal.SIGTERM
 
 
 def test_overrides_may_stand_before_and_after_options(

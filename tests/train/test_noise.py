@@ -12,14 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.errors import DataError
-from train import noise
+from runtime.errors import DataError, RecipeError
+from runtime.keys import new_key
+from train import noise, prepare
 from train.__main__ import main
 from train.config import Recipe
 from train.data.rows import read_rows
 from train.data.sections import DataSection
 from train.recipe import read_recipe
 from train.run import RunDirectory
+from train.section import SPLITS
 
 Make = Callable[..., Recipe]
 FLIPPED = (5, 20, 33, 46)
@@ -69,6 +71,15 @@ def test_flipped_labels_lead_the_list_with_their_right_label(noisy: Path) -> Non
     assert not RunDirectory.of(recipe).quick.exists()
 
 
+def test_a_list_that_somebody_filled_in_is_not_written_over(noisy: Path) -> None:
+    path = fill(noise.run(read_recipe(noisy)), {5: "负面"})
+    filled = path.read_bytes()
+    assert noise.run(read_recipe(noisy)).name == "label_issues-2.csv"
+    assert path.read_bytes() == filled
+    assert main(["noise", str(noisy), "--apply", " "]) == 2
+    assert path.read_bytes() == filled
+
+
 @pytest.mark.parametrize(("share", "count"), [("0.25", 16), ("1", 64), ("0.001", 1)])
 def test_the_share_decides_how_many_are_listed(noisy: Path, share: str, count: int) -> None:
     assert len(listed(noise.run(read_recipe(noisy, [f"noise.share={share}"])))) == count
@@ -100,8 +111,43 @@ def test_figures_before_and_after_are_told_and_texts_are_not(
     noise.run(read_recipe(noisy, [f"noise.apply={path}"]))
     for name in ("before", "after"):
         assert any(message.startswith(f"{name}: dev accuracy ") for message in caplog.messages)
-    assert "0 rows have a new label, 4 are gone" in caplog.messages
+    assert "0 rows have a new label, 4 are gone, 0 keep theirs" in caplog.messages
     assert not any(row.text in caplog.text for row in read_rows(read_recipe(noisy).labelled(), "train"))
+
+
+@pytest.mark.parametrize(
+    ("new", "told"),
+    [
+        ({5: "负面", 20: "drop", 33: "正面 "}, "1 row has a new label, 1 is gone, 1 keeps its own"),
+        ({5: "负面", 20: "正面"}, "2 rows have a new label, 0 are gone, 0 keep theirs"),
+        ({33: "正面", 5: "正面"}, "0 rows have a new label, 0 are gone, 2 keep theirs"),
+    ],
+)
+def test_labels_that_changed_are_counted_and_not_lines_filled_in(
+    noisy: Path, caplog: pytest.LogCaptureFixture, new: dict[int, str], told: str
+) -> None:
+    caplog.set_level("INFO")
+    train = noisy.parent / "train.csv"
+    lines = train.read_text(encoding="utf-8").splitlines()
+    lines[4], lines[19], lines[32] = (
+        f"{lines[number - 1].rsplit(',', 1)[0]},{label}"
+        for number, label in ((5, "正面"), (20, "负面"), (33, "正面"))
+    )
+    train.write_text("\n".join(lines), encoding="utf-8")
+    path = fill(noise.run(read_recipe(noisy, ["noise.share=1"])), new)
+    noise.run(read_recipe(noisy, [f"noise.apply={path}"]))
+    assert told in caplog.messages
+
+
+def test_the_column_issue_is_explained_as_it_does_not_follow_the_rank(
+    noisy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    noise.run(read_recipe(noisy))
+    assert (
+        "ranked by confidence in the given label; the column issue is the answer of a second method, "
+        "which looks at each pair of labels by itself, so it need not follow the rank"
+    ) in caplog.messages
 
 
 def test_a_second_list_does_not_overwrite_the_rows_it_is_applied_to(noisy: Path) -> None:
@@ -156,9 +202,7 @@ def test_a_label_that_nothing_else_has_is_not_judged(noisy: Path, caplog: pytest
     rows = listed(noise.run(read_recipe(noisy, ["noise.share=1"])))
     assert len(rows) == 64
     assert "其他" not in {row["label"] for row in rows}
-    assert any(
-        message.startswith("1 rows have a label that no other text has") for message in caplog.messages
-    )
+    assert any(message.startswith("1 row has a label that no other text has") for message in caplog.messages)
 
 
 def test_the_ranking_finds_flips_in_made_up_probabilities() -> None:
@@ -186,6 +230,90 @@ def test_with_a_key_the_rows_are_encrypted_and_the_list_is_warned_of(
     assert not written.with_name("relabelled.parquet").exists()
     rows = read_rows(read_recipe(noisy, [f"data.train={written}"]).labelled(), "train")
     assert len(rows) == 64
+
+
+@pytest.fixture
+def encrypted(noisy: Path) -> list[str]:
+    """Return the settings that read the rows from an encrypted folder, with a key file of its own."""
+    new_key(noisy.parent / "old.key")
+    secret = ["protection.encrypt=true", f"protection.key_file={noisy.parent / 'old.key'}"]
+    folder = prepare.run(read_recipe(noisy, [*secret, "prepare.conflicts=keep"]))
+    return [f"data.prepared={folder}", f"data.key_file={noisy.parent / 'old.key'}"]
+
+
+def settings_told(messages: list[str]) -> list[str]:
+    (told,) = (message for message in messages if message.startswith("train on it with "))
+    return told.removeprefix("train on it with ").split()
+
+
+def test_what_leaves_encrypted_rows_in_the_clear_is_warned_of(
+    noisy: Path, encrypted: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = noise.run(read_recipe(noisy, encrypted))
+    assert [message for message in caplog.messages if "is not encrypted" in message] == [
+        f"{path} has texts and is not encrypted, for people to read; delete it when it is applied"
+    ]
+    filled = fill(path, {int(listed(path)[0]["row"]): "drop"})
+    caplog.clear()
+    written = noise.run(read_recipe(noisy, [*encrypted, f"noise.apply={filled}"]))
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"{written} is not encrypted, though the files its rows are from are; set protection.encrypt=true"
+    ]
+
+
+def test_plain_rows_are_not_warned_of(noisy: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = fill(noise.run(read_recipe(noisy)), {5: "负面"})
+    noise.run(read_recipe(noisy, [f"noise.apply={path}"]))
+    assert not any("encrypted" in message for message in caplog.messages)
+
+
+def test_the_rows_are_in_one_file_only_encrypted_or_not(noisy: Path, tmp_path: Path) -> None:
+    new_key(tmp_path / "a.key")
+    secret = ["protection.encrypt=true", f"protection.key_file={tmp_path / 'a.key'}"]
+    path = fill(noise.run(read_recipe(noisy)), {5: "负面"})
+    for settings, name in (([], ""), (secret, ".enc"), ([], "")):
+        written = noise.run(read_recipe(noisy, [*settings, f"noise.apply={path}"]))
+        assert [one.name for one in written.parent.glob("relabelled*")] == [f"relabelled.parquet{name}"]
+
+
+def test_the_settings_told_name_the_key_of_what_was_written(
+    noisy: Path, encrypted: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    new_key(tmp_path / "new.key")
+    secret = ["protection.encrypt=true", f"protection.key_file={tmp_path / 'new.key'}"]
+    path = fill(noise.run(read_recipe(noisy)), {5: "负面"})
+    caplog.clear()
+    noise.run(read_recipe(noisy, [*secret, f"noise.apply={path}"]))
+    recipe = read_recipe(noisy, settings_told(caplog.messages))
+    assert len(read_rows(recipe.labelled(), "train")) == 64
+    path = noise.run(read_recipe(noisy, encrypted))
+    filled = fill(path, {int(listed(path)[0]["row"]): "drop"})
+    with pytest.raises(RecipeError, match=r"new\.key.* is another key than that of .*dev\.parquet\.enc"):
+        noise.run(read_recipe(noisy, [*encrypted, *secret, f"noise.apply={filled}"]))
+    caplog.clear()
+    same = ["protection.encrypt=true", f"protection.key_file={noisy.parent / 'old.key'}"]
+    noise.run(read_recipe(noisy, [*encrypted, *same, f"noise.apply={filled}"]))
+    recipe = read_recipe(noisy, settings_told(caplog.messages))
+    assert recipe.labelled().prepared is None
+    for split in SPLITS:
+        assert read_rows(recipe.labelled(), split)
+
+
+def test_rows_of_a_prepared_folder_are_listed_where_a_person_finds_them(
+    noisy: Path, encrypted: list[str]
+) -> None:
+    original = {row.number: row for row in read_rows(read_recipe(noisy).labelled(), "train")}
+    plain = [f"data.prepared={prepare.run(read_recipe(noisy, ['prepare.conflicts=keep']))}"]
+    path = noise.run(read_recipe(noisy, [*plain, "noise.share=1"]))
+    for line in listed(path):
+        assert line["file"] == str(noisy.parent / "train.csv")
+        assert line["text"] == original[int(line["row"])].text
+    at = int(next(line["row"] for line in listed(path) if line["label"] == "正面"))
+    written = noise.run(read_recipe(noisy, [*plain, f"noise.apply={fill(path, {at: '负面'})}"]))
+    rows = read_rows(read_recipe(noisy, [f"data.train={written}"]).labelled(), "train")
+    changed = {row.text for row in rows if row.label == "负面"}
+    assert changed - {row.text for row in original.values() if row.label == "负面"} == {original[at].text}
 
 
 def test_the_run_logs_what_was_read_and_written(noisy: Path) -> None:
@@ -221,7 +349,8 @@ def test_rows_of_a_prepared_folder_keep_its_normalizers_and_columns() -> None:
         key_file="k",
         normalizers=("fold_fullwidth", "mask_pii"),
     )
-    found = dict(one.split("=", 1) for one in noise._overrides(data, Path("relabelled.parquet")))
+    settings = noise._overrides(data, Path("relabelled.parquet"), ["data.key_file=k"])
+    found = dict(one.split("=", 1) for one in settings)
     assert found["data.prepared"] == ""
     assert found["data.train"] == "relabelled.parquet"
     assert found["data.normalizers"] == "fold_fullwidth,mask_pii"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,17 @@ def test_a_row_is_judged_once_by_a_model_of_the_others(
     assert not (tmp_path / "quick").exists()
 
 
+def test_labels_with_fewer_texts_than_folds_leave_no_row_unjudged(make: Make, tmp_path: Path) -> None:
+    texts = [f"{label}的第{number}句话，说的是{label * 3}" for label in "甲乙丙丁戊己" for number in range(4)]
+    rows = rows_of(texts, "".join(label * 4 for label in "甲乙丙丁戊己"))
+    recipe = make("noise.folds=5", "prepare.near_duplicates=0")
+    assert len(set(folds(recipe, rows).tolist())) < 5
+    splits = Splits(rows, rows, [], tuple("甲乙丙丁戊己"))
+    probabilities, judged = out_of_fold(recipe, splits, tmp_path / "quick")
+    assert judged.all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
+
 def test_fewer_texts_than_folds_are_refused(make: Make) -> None:
     rows = rows_of(["一模一样", "一模一样！", "另一句"], "abb")
     with pytest.raises(
@@ -87,3 +99,21 @@ def test_fewer_texts_than_folds_are_refused(make: Make) -> None:
         match=r"3 training rows have 2 texts that differ, fewer than noise\.folds=3; .*near_duplicates=0",
     ):
         folds(make("noise.folds=3"), rows)
+
+
+def test_rows_of_a_group_and_their_duplicates_share_a_fold(make: Make) -> None:
+    texts = [f"第{number}句话各有不同{number * 7919}" for number in range(60)]
+    texts[59] = texts[0]  # joins two groups
+    rows = [replace(row, group=f"u{at // 6}") for at, row in enumerate(rows_of(texts, "ab" * 30))]
+    for seed in range(3):
+        found = folds(make("noise.folds=3", f"noise.seed={seed}", "data.group=user"), rows).tolist()
+        assert set(found) == {0, 1, 2}
+        for start in range(0, 60, 6):
+            assert len(set(found[start : start + 6])) == 1
+        assert found[0] == found[59]
+
+
+def test_fewer_groups_than_folds_are_refused(make: Make) -> None:
+    rows = [replace(row, group="u") for row in rows_of(TEXTS, "abab")]
+    with pytest.raises(DataError, match=r"have 1 values of data\.group='user' .*fewer than noise\.folds=3"):
+        folds(make("noise.folds=3", "data.group=user"), rows)

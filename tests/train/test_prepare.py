@@ -319,6 +319,37 @@ def test_a_result_that_lost_much_is_told(prepared: Prepare, caplog: pytest.LogCa
     assert "1 of the 3 labels of train have no row left there: 'c'" in caplog.messages
 
 
+def test_dropped_rows_are_there_to_be_read_and_hide_what_the_data_hide(prepared: Prepare) -> None:
+    twice = [("我的电话是13812345678请回电给我", "a")] * 2
+    for mode, shown in (
+        ("detect", "13812345678"),
+        ("surrogate", "【手机号】"),
+        ("placeholder", "【手机号】"),
+    ):
+        folder = prepared(f"privacy.mode={mode}", train=[("好", "a"), *twice, *plain(20)], test=plain(2, 60))
+        found = {row["step"]: (row["text"], row["label"]) for row in dropped(folder)}
+        assert found == {
+            "one_character": ("好", "a"),
+            "duplicate": (f"我的电话是{shown}请回电给我", "a"),
+        }
+
+
+def test_rows_of_one_label_are_warned_of(prepared: Prepare, caplog: pytest.LogCaptureFixture) -> None:
+    prepared(train=[(text, "a") for text, _ in plain(20)], test=[(text, "a") for text, _ in plain(2, 60)])
+    assert "all training rows have one label" in caplog.text
+
+
+def test_the_commonest_reason_is_told_where_nothing_is_left(prepared: Prepare) -> None:
+    with pytest.raises(DataError, match="unusable 2; the commonest reason: has no label in 'label'"):
+        prepared(train=[("很好", ""), ("太差", "")], test=plain(2, 60))
+
+
+def test_what_comes_next_is_told(prepared: Prepare, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    folder = prepared(train=plain(20), test=plain(2, 60))
+    assert f"train on them with data.prepared={folder}" in caplog.text
+
+
 def test_too_few_rows_to_cut_from_are_refused(prepared: Prepare) -> None:
     with pytest.raises(DataError, match=r"too few to cut a share of 0\.1 for dev from"):
         prepared(train=plain(1))

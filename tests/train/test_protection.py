@@ -27,7 +27,9 @@ from train.protection import (
     KEY_VARIABLE,
     close_to_others,
     copy_model,
+    is_encrypted,
     key_of,
+    key_settings,
     open_to_others,
     private_directory,
 )
@@ -49,6 +51,29 @@ def test_a_key_is_wanted_only_where_something_is_to_be_encrypted(make: Make, key
     assert key_of(make(f"protection.key_file={key_file}")) is None
     found = key_of(make("protection.encrypt=true", f"protection.key_file={key_file}"))
     assert found == read_key(str(key_file), "UNSET")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ([], []),
+        (["data.key_file=old"], ["data.key_file=old"]),
+        (["protection.key_file=new"], []),
+        (["protection.encrypt=true"], []),
+        (["protection.encrypt=true", "protection.key_file=new"], ["data.key_file=new"]),
+        (["data.key_file=old", "protection.encrypt=true", "protection.key_file=new"], ["data.key_file=new"]),
+        (["data.key_file=old", "protection.encrypt=true"], ["data.key_file="]),
+    ],
+)
+def test_the_setting_told_names_the_key_of_what_is_written(
+    make: Make, overrides: list[str], told: list[str]
+) -> None:
+    assert key_settings(make(*overrides)) == told
+
+
+def test_files_are_encrypted_by_their_suffix() -> None:
+    assert is_encrypted([Path("a.csv"), Path("b.parquet.ENC")])
+    assert not is_encrypted([Path("a.csv"), Path("enc.parquet")])
 
 
 def test_the_key_comes_from_the_environment_where_no_file_is_named(

@@ -32,6 +32,17 @@ def test_prepared_rows_take_the_place_of_those_that_are_named(tmp_path: Path) ->
     assert (found.text, found.prepared) == ("text", str(folder))
 
 
+def test_a_recipe_knows_where_it_was_read_and_is_the_same_wherever_that_was(tmp_path: Path) -> None:
+    recipe = read(tmp_path, MINIMAL, "finetune.epochs=5")
+    other = tmp_path / "other.toml"
+    other.write_text(f"{MINIMAL}[finetune]\nepochs = 5\n[run]\ndirectory = 'runs/recipe'", encoding="utf-8")
+    assert recipe.origin is not None
+    assert (recipe.origin.path, recipe.origin.overrides) == (tmp_path / "recipe.toml", ("finetune.epochs=5",))
+    assert read_recipe(other) == recipe
+    assert recipe.model_copy(update={}).origin == recipe.origin
+    assert "origin" not in recipe.model_dump_json()
+
+
 @pytest.mark.parametrize(
     ("override", "section", "name", "value"),
     [
@@ -128,10 +139,24 @@ def test_an_override_of_other_bytes_than_utf8_is_wrong_usage(tmp_path: Path) -> 
         read(tmp_path, MINIMAL, "data.train=\udcff")
 
 
-def test_the_home_of_an_unknown_user_is_a_path_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_home_of_an_unknown_user_is_refused_unless_something_has_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/me")
     assert expanded("~/model") == Path("/home/me/model")
+    with pytest.raises(RecipeError, match="begins with '~nobody-of-this-name', the home folder of no user"):
+        expanded("~nobody-of-this-name/model")
+    (tmp_path / "~nobody-of-this-name").mkdir()
     assert expanded("~nobody-of-this-name/model") == Path("~nobody-of-this-name/model")
+
+
+@pytest.mark.parametrize("name", ["privacy.key_file", "run.directory", "noise.apply", "protection.key_file"])
+def test_the_character_that_ends_names_is_refused(tmp_path: Path, name: str) -> None:
+    section, _, key = name.partition(".")
+    with pytest.raises(RecipeError, match=rf"{name} = .* is not allowed: it has the character NUL") as raised:
+        read(tmp_path, f'{MINIMAL}[{section}]\n{key} = "a\\u0000b"\n')
+    assert "\0" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +212,9 @@ def test_an_empty_folder_is_called_empty(tmp_path: Path) -> None:
 @given(
     epochs=st.integers(1, 10**6),
     rate=st.floats(1e-9, 1.0),
-    name=st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda name: name not in ("text", "label")),
+    name=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(
+        lambda name: name not in ("text", "label")
+    ),
 )
 def test_values_survive_the_way_through_an_override(
     tmp_path_factory: pytest.TempPathFactory, epochs: int, rate: float, name: str

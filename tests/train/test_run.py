@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import UsageError
-from train.run import RunDirectory, staged, write_json
+from train.recipe import read_recipe
+from train.run import RunDirectory, leftovers, named_files, staged, write_json
 
 
 def fill(folder: Path, content: str) -> None:
@@ -53,12 +54,31 @@ def test_an_interrupted_directory_leaves_the_old_one(tmp_path: Path, error: type
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
-    (tmp_path / ".model-killed").mkdir()
-    fill(tmp_path / ".model-killed", "half")
-    (tmp_path / ".models").mkdir()
+    killed, foreign = f".model-{'0a' * 16}", [".model-killed", ".model-notes_12", ".models"]
+    for name in (killed, *foreign):
+        (tmp_path / name).mkdir()
+        fill(tmp_path / name, "half")
+    assert leftovers(tmp_path / "model") == [tmp_path / killed]
+    assert leftovers(tmp_path / "elsewhere" / "model") == []
     with staged(tmp_path / "model") as staging:
         fill(staging, "new")
-    assert names(tmp_path) == [".models", "model"]
+        assert leftovers(tmp_path / "model") == [staging]
+    assert names(tmp_path) == [*foreign, "model"]
+
+
+def test_a_link_that_is_named_like_a_leftover_is_left(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    fill(tmp_path / "mine", "mine")
+    (tmp_path / f".model-{'0a' * 16}").symlink_to(tmp_path / "mine")
+    with staged(tmp_path / "model") as staging:
+        fill(staging, "new")
+    assert (tmp_path / "mine" / "file").read_text(encoding="utf-8") == "mine"
+
+
+def test_keys_and_the_recipe_itself_are_named_files(recipe: Path) -> None:
+    settings = ["data.key_file=a", "privacy.key_file=b", "protection.key_file=~/c"]
+    assert named_files(read_recipe(recipe, settings)) == [Path("a"), Path("b"), Path.home() / "c", recipe]
+    assert named_files(read_recipe(recipe)) == [recipe]
 
 
 def modes(folder: Path) -> dict[str, int]:
@@ -119,7 +139,7 @@ def test_the_lock_of_a_killed_process_is_gone(tmp_path: Path, project_root: Path
 
 def test_a_directory_moved_aside_by_a_killed_process_comes_back(tmp_path: Path) -> None:
     target = tmp_path / "model"
-    aside = tmp_path / ".model-old-killed"
+    aside = tmp_path / f".model-old-{'0a' * 16}"
     (aside / "model").mkdir(parents=True)
     fill(aside / "model", "old")
     with pytest.raises(ValueError, match="stop"):

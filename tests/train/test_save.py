@@ -56,7 +56,7 @@ def test_a_stored_model_is_found_by_bentoml_and_proves_itself(
 
 
 def test_an_encrypted_model_holds_neither_weights_nor_texts_and_answers_the_same(
-    exported: tuple[Path, RunDirectory], name: str, tmp_path: Path
+    exported: tuple[Path, RunDirectory], name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     key = new_key(tmp_path / "key")
     settings = ["protection.encrypt=true", f"protection.key_file={key}", f"store.name={name}"]
@@ -74,6 +74,12 @@ def test_an_encrypted_model_holds_neither_weights_nor_texts_and_answers_the_same
     assert (found == Classifier.load(exported[1].export).logits(["房间很好", "太差"])).all()
     with pytest.raises(ProtectionError, match="is encrypted and no key is given"):
         Classifier.load(path)
+    card = (path / save.CARD_NAME).read_text(encoding="utf-8")
+    assert "CLASSIFIER_KEY_FILE=/absolute/path/of/the.key bentoml serve" in card
+    assert "from_pretrained" not in card
+    [python] = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    exec(compile(python.replace('"the.key"', repr(str(key))), "card", "exec"), {})  # noqa: S102 - our own code
+    assert "Prediction(" in capsys.readouterr().out
     assert str(key) not in "".join(content.decode("utf-8", "replace") for content in held)
 
 

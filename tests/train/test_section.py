@@ -38,9 +38,14 @@ def test_what_is_no_text_encoding_is_refused(name: str) -> None:
         text_encoding(name)
 
 
-@given(st.lists(st.sampled_from(["fold", "trim"])))
+@given(st.lists(st.sampled_from(["fold", "trim"]), unique=True))
 def test_names_of_the_table_pass_in_their_order(names: list[str]) -> None:
     assert entries_of({"fold": 1, "trim": 2}, "step", tuple(names)) == tuple(names)
+
+
+def test_a_name_that_stands_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="'trim' stands there twice; name each step once"):
+        entries_of({"fold": 1, "trim": 2}, "step", ("trim", "fold", "trim"))
 
 
 def test_a_name_outside_the_table_is_refused_with_the_nearest_one() -> None:

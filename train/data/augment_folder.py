@@ -15,9 +15,18 @@ import pyarrow as pa
 
 from runtime.files import stored
 from train.data.augment_rows import Augmented
-from train.data.datasheet import FORMAT, MARKDOWN
+from train.data.datasheet import FORMAT
 from train.data.loader import Splits
-from train.data.prepared import DATASHEET, columns_of, digest_of, file_of, write_parquet, write_split
+from train.data.origin import at_origin
+from train.data.prepared import (
+    DATASHEET,
+    MARKDOWN,
+    columns_of,
+    digest_of,
+    file_of,
+    write_parquet,
+    write_split,
+)
 from train.data.rows import Row, describe_files
 from train.data.sections import DataSection
 from train.report.card import markdown_template
@@ -54,12 +63,15 @@ def write_augmented(
     columns = [name for name in columns_of(data) if name != "group"]
     rows: dict[Split, list[Row]] = {"train": splits.train, "dev": splits.dev, "test": splits.test}
     counts = {split: len(found) for split, found in rows.items() if found}
-    train = _table(splits.train, columns, [(None, None)] * len(splits.train))
-    new = _table([one.row for one in made], columns, [(one.row.where, one.method) for one in made])
+    shown = {split: at_origin(found, data) for split, found in rows.items()}
+    origins = at_origin([one.row for one in made], data)
+    train = _table(shown["train"], columns, [(None, None)] * len(splits.train))
+    marks = [(row.where, one.method) for row, one in zip(origins, made, strict=True)]
+    new = _table(origins, columns, marks)
     counts["train"] = write_parquet(file_of(folder, "train"), train.schema, [train, new], key)
     for split in ("dev", "test"):
         if split in counts:
-            write_split(folder, split, [_table(rows[split], columns)], key)
+            write_split(folder, split, [_table(shown[split], columns)], key)
     files = {split: stored(folder, file_of(folder, split).name) for split in counts}
     content = {
         "format": FORMAT,

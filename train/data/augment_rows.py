@@ -64,16 +64,26 @@ def budgets(labels: Iterable[str], settings: AugmentSection) -> dict[str, int]:
     settings : AugmentSection
     """
     counts = Counter(labels)
+    target = _target(counts, settings)
+    wanted = {label: int(min(settings.per_class * count, target - count)) for label, count in counts.items()}
+    return {label: count for label, count in sorted(wanted.items()) if count > 0}
+
+
+def growing(labels: Iterable[str], settings: AugmentSection) -> dict[str, int]:
+    """Return the classes that `up_to` lets grow and how many rows they have, whatever they are to get."""
+    counts = Counter(labels)
+    target = _target(counts, settings)
+    return {label: count for label, count in sorted(counts.items()) if count < target}
+
+
+def _target(counts: Mapping[str, int], settings: AugmentSection) -> float:
+    """Return up to how many rows a class may grow."""
     targets: Mapping[str, float] = {
         "median": median_low(counts.values()),
         "largest": max(counts.values()),
         "any": float("inf"),
     }
-    wanted = {
-        label: int(min(settings.per_class * count, targets[settings.up_to] - count))
-        for label, count in counts.items()
-    }
-    return {label: count for label, count in sorted(wanted.items()) if count > 0}
+    return targets[settings.up_to]
 
 
 def augment_rows(

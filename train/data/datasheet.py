@@ -22,12 +22,11 @@ from runtime.files import stored
 from train.config import Recipe
 from train.data.allocation import parts_of
 from train.data.ledger import Ledger, Sources
-from train.data.prepared import DATASHEET, DROPPED, columns_of, digest_of, file_of
+from train.data.prepared import DATASHEET, DROPPED, MARKDOWN, columns_of, digest_of, file_of
 from train.report.card import markdown_template
 from train.run import write_json
 from train.section import SPLITS, Split
 
-MARKDOWN = "datasheet.md"
 FORMAT = 1
 
 _SECTIONS = ("data", "prepare", "privacy")

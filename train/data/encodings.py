@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 from charset_normalizer import from_bytes
@@ -15,6 +16,7 @@ _CHINESE = {"gb2312", "gbk", "hz"}
 _LOOKED_AT_BYTES = 1 << 16
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\f\r\x1b")
 _MOST_CONTROLS = 0.01
+_PIECE_BYTES = 1 << 20
 
 
 def with_byte_order_mark(encoding: str) -> str:
@@ -22,8 +24,12 @@ def with_byte_order_mark(encoding: str) -> str:
     return "utf-8-sig" if encoding == "utf-8" else encoding
 
 
-def encoding_error(path: Path, encoding: str) -> DataError:
-    """Return the error that names file, row, byte offset and the fix for a file that does not decode."""
+def encoding_error(path: Path, encoding: str, others: Iterable[Path] = ()) -> DataError:
+    """Return the error that names file, row, byte offset and the fix for a file that does not decode.
+
+    `others` are the text files that are read in the same encoding; where they differ from this file, another
+    setting would only move the error to them.
+    """
     content = path.read_bytes()
     try:
         content.decode(with_byte_order_mark(encoding))
@@ -37,7 +43,7 @@ def encoding_error(path: Path, encoding: str) -> DataError:
             return DataError(f"{path} row {row} is no text but binary; give csv, tsv, jsonl or parquet.")
         return DataError(
             f"{path} row {row} is not {encoding}: byte 0x{content[offset]:02x} "
-            f"at offset {offset}; {_remedy(content, encoding)}"
+            f"at offset {offset}; {_remedy(content, encoding, others)}"
         )
     raise AssertionError(f"{path} decodes as {encoding}")
 
@@ -67,8 +73,34 @@ def _is_binary(content: bytes, encoding: str) -> bool:
     return not (likely_encoding(content, encoding) or "").startswith(("utf_16", "utf-16", "utf-32"))
 
 
-def _remedy(content: bytes, encoding: str) -> str:
+def _remedy(content: bytes, encoding: str, others: Iterable[Path]) -> str:
     name = likely_encoding(content, encoding)
+    for other in others:
+        if _is_written_in(other, encoding):
+            if encoding == "utf-8":
+                return f"{other} is, so save this file as UTF-8 too and leave data.encoding as it is."
+            return f"{other} is, so save this file as {encoding} too, or all files as UTF-8."
+        if name is not None and not _decodes(other, name):
+            return f"{other} is not {name}, so save all files as UTF-8."
     if name is None:
         return "save the file as UTF-8."
     return f'set data.encoding="{name}", or save the file as UTF-8.'
+
+
+def _is_written_in(path: Path, encoding: str) -> bool:
+    """Tell whether a file, with more than ASCII in it, is of an encoding; UTF-8 may pass for many others."""
+    if _decodes(path, "ascii") or not _decodes(path, with_byte_order_mark(encoding)):
+        return False
+    return encoding.startswith("utf") or not _decodes(path, "utf-8")
+
+
+def _decodes(path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE_BYTES):
+                decoder.decode(piece)
+        decoder.decode(b"", final=True)
+    except UnicodeError:
+        return False
+    return True

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runtime.errors import DataError
-from train.data.labels import MOST_LABELS
+from train.data.labels import MOST_LABELS, shown
 from train.data.ledger import Ledger, Sources, count_labels
 from train.data.row_steps import OUTCOME, Note
 from train.data.rows import MOST_CHARACTERS
@@ -46,11 +46,14 @@ DROPPED_ROWS = pa.schema(
         pa.field("number", pa.int64(), nullable=False),
         pa.field("step", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
+        pa.field("text", pa.string()),
+        pa.field("label", pa.string()),
         pa.field("of_file", pa.string()),
         pa.field("of_number", pa.int64()),
     ]
 )
-"""Of every dropped row: where it stood, which step dropped it and why, and the row it was compared with."""
+"""Of every dropped row: where it stood, which step dropped it and why, what it was by then, and the row
+that it was compared with."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def _checked(data: DataSection, split: Split, ledger: Ledger, sources: Sources) 
             last = usable.slice(len(usable) - 1).to_pylist()[0]
             raise DataError(
                 f"column {data.label!r} has more than {MOST_LABELS:,} different labels up to "
-                f"{place(last['file'], last['number'], last['line'])}, which has {last['label'][:40]!r}; "
+                f"{place(last['file'], last['number'], last['line'])}, which has {shown(last['label'])}; "
                 "set data.label to the column that holds the labels."
             )
         yield batch
@@ -156,7 +159,7 @@ def _keyed(table: pa.Table) -> pa.Table:
 
 def dropped_rows(table: pa.Table, split: Split) -> pa.Table:
     """Return rows with a step and a reason as `DROPPED_ROWS`, null where they were compared with none."""
-    columns = {name: table.column(name) for name in ("file", "number", "step", "reason")}
+    columns = {name: table.column(name) for name in ("file", "number", "step", "reason", "text", "label")}
     columns["split"] = pa.repeat(split, len(table))
     for name in ("of_file", "of_number"):
         known = name in table.column_names

@@ -78,6 +78,11 @@ class Ledger:
         for entry in grouped.to_pylist():
             self.dropped[split, entry["step"], entry["reason"]] += entry["count_all"]
 
+    def commonest_reason(self, split: Split) -> str | None:
+        """Return the reason for which most rows of a split were dropped, if any was."""
+        reasons = Counter({reason: count for (of, _, reason), count in self.dropped.items() if of == split})
+        return reasons.most_common(1)[0][0] if reasons else None
+
     def by_step(self) -> list[StepCount]:
         """Return how many rows reached each step, and how many it changed and dropped, in order."""
         dropped: Counter[str] = Counter()

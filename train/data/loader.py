@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from runtime.errors import DataError
 from train.config import Recipe
 from train.data.labels import check_known, label_names
 from train.data.rows import Row, read_rows
-from train.data.split import stratified_split
+from train.data.split import Integers, grouped_split, stratified_split
 from train.section import Split
 
 
@@ -35,7 +38,7 @@ def load_splits(recipe: Recipe) -> Splits:
     train = read_rows(recipe.labelled(), "train")
     labels = label_names(train, recipe.labelled().label)
     if recipe.labelled().dev is None:
-        train, dev = stratified_split(train, recipe.labelled().dev_fraction, recipe.finetune.seed)
+        train, dev = _cut(recipe, train)
     else:
         dev = load_rows(recipe, "dev", labels)
     test = load_rows(recipe, "test", labels) if recipe.labelled().test else []
@@ -45,10 +48,34 @@ def load_splits(recipe: Recipe) -> Splits:
 def load_rows(recipe: Recipe, split: Split, labels: Sequence[str]) -> list[Row]:
     """Read the rows of one split for a model with these labels; dev may be the part kept from train."""
     if split != "test" and recipe.labelled().dev is None:
-        rows = read_rows(recipe.labelled(), "train")
-        parts = stratified_split(rows, recipe.labelled().dev_fraction, recipe.finetune.seed)
-        rows = parts[split == "dev"]
+        rows = _cut(recipe, read_rows(recipe.labelled(), "train"))[split == "dev"]
     else:
         rows = read_rows(recipe.labelled(), split)
     check_known(rows, labels)
     return rows
+
+
+def groups_of(rows: Sequence[Row]) -> Integers:
+    """Return a number for each row, equal where rows must not be parted; a row without a group is alone."""
+    numbers: dict[str | int, int] = {}
+    keys = (row.group or at for at, row in enumerate(rows))
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def _cut(recipe: Recipe, rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    """Return (train, dev) of the rows that were read for both, groups whole."""
+    data, seed = recipe.labelled(), recipe.finetune.seed
+    if data.group is None:
+        return stratified_split(rows, data.dev_fraction, seed)
+    labels = [frozenset({row.label}) for row in rows]
+    in_train = grouped_split(labels, groups_of(rows), [data.dev_fraction], seed).astype(bool)
+    train, dev = (
+        [row for row, given in zip(rows, in_train, strict=True) if given == side] for side in (1, 0)
+    )
+    if not dev or len({row.label for row in train}) < len(set(labels)):
+        raise DataError(
+            f"the {len(rows):,} training rows cannot be cut for dev so that each value of data.group="
+            f"{data.group!r} is on one side and each label in train; add rows of other groups, lower "
+            "data.dev_fraction, or set data.dev."
+        )
+    return train, dev

@@ -6,6 +6,7 @@ It knows what a folder holds and whether it is whole, not how its rows were chos
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,10 +19,11 @@ from runtime.errors import RecipeError
 from runtime.manifest import file_digest
 from train.data.sections import DataSection
 from train.recipe import expanded, nearest_path
-from train.run import private_file
+from train.run import leftovers, private_file
 from train.section import SPLITS, Split
 
 DATASHEET = "datasheet.json"
+MARKDOWN = "datasheet.md"
 DROPPED = "dropped.parquet"
 COLUMNS = ("text", "text_pair", "label", "group", "file", "number")
 """What the files of a prepared folder may have, in this order; `file` and `number` tell where a row was."""
@@ -89,6 +91,40 @@ def digest_of(path: Path) -> str:
 def is_prepared(path: Path) -> bool:
     """Tell whether a path is a folder that `prepare` wrote."""
     return (path / DATASHEET).is_file()
+
+
+def refuse_loss(target: Path, reads: Iterable[Path]) -> None:
+    """Refuse to replace a folder where that would delete what somebody else put there, or what is read.
+
+    Parameters
+    ----------
+    target : Path
+        What `train.run.staged` is to replace; it need not exist.
+    reads : iterable of Path
+        Files and folders, of rows, of keys and of settings.
+
+    Raises
+    ------
+    RecipeError
+        One of `reads` lies in the target, or the target is no folder, or has an entry that its datasheet does
+        not list.
+    """
+    elsewhere = "or set run.directory to another folder"
+    doomed = [target, *leftovers(target)]
+    for path in reads:
+        if any(_lies_in(path, folder) for folder in doomed):
+            raise RecipeError(
+                f"{path} is to be read and lies in {target}, which is replaced; move it, {elsewhere}."
+            )
+    if os.path.lexists(target) and not target.is_dir():
+        raise RecipeError(f"{target} is no folder, so none can be written there; move it, {elsewhere}.")
+    foreign = _foreign(target)
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if foreign[1:] else ""
+        raise RecipeError(
+            f"{target} is to be replaced and holds {foreign[0]!r}{more}, which no {DATASHEET} there lists; "
+            f"move it, {elsewhere}."
+        )
 
 
 def read_datasheet(folder: Path) -> dict[str, Any]:
@@ -170,6 +206,30 @@ def check_files(folder: Path, datasheet: Mapping[str, Any]) -> None:
             f"data.prepared={str(folder)!r}: {name} {problem}; run `python -m train prepare` again, "
             "or leave data.prepared out."
         )
+
+
+def _absolute(path: Path) -> Path:
+    """Return a path from the root without `..`, links not followed."""
+    return Path(os.path.normpath(path.absolute()))
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    """Tell whether a path leads into a folder, as it is written or once links are followed."""
+    roots = {_absolute(folder), folder.resolve()}
+    ways = (_absolute(path), path.resolve())
+    return any(way.is_relative_to(root) for way in ways for root in roots)
+
+
+def _foreign(folder: Path) -> list[str]:
+    """Return the names of what stands in a folder and in no datasheet of it, sorted."""
+    if not folder.is_dir():
+        return []
+    try:
+        found = json.loads((folder / DATASHEET).read_text(encoding="utf-8"))
+        known = {DATASHEET, MARKDOWN, *found["files"]} if "columns" in found else set()
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        known = set()  # none of ours, or one that somebody has spoilt
+    return sorted(path.name for path in folder.iterdir() if path.name not in known)
 
 
 def _path_of(folder: Path, split: Split, datasheet: Mapping[str, Any]) -> str | None:

@@ -120,7 +120,8 @@ def _replacement(section: PrivacySection) -> Callable[[str, str], str] | None:
     """Return what takes the place of a value of a kind, or None where values stay."""
     match section.mode:
         case "pseudonym":
-            return partial(pseudonym, derived(read_key(section.key_file, KEY_VARIABLE), "pseudonyms"))
+            key = read_key(section.key_file, KEY_VARIABLE, setting="privacy.key_file")
+            return partial(pseudonym, derived(key, "pseudonyms"))
         case "surrogate":
             key = find_key(section.key_file, KEY_VARIABLE) or str(section.seed).encode()
             return partial(_surrogate_of, derived(key, "surrogates"))

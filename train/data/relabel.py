@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from runtime.errors import DataError, UsageError, nearest
-from train.data.rows import Row, refuse
+from train.data.formats import LONGEST_FIELD
+from train.data.rows import SHOWN_PROBLEMS, Row, refuse
 from train.data.stream import SCHEMA
 from train.run import private_file
 
@@ -28,10 +30,14 @@ NEEDED = ("file", "row", "new_label", "digest")
 _DELIMITERS = ",;\t"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PREFIX = "sha256:"
+_ROW = re.compile(r"\d{1,18}")
 _DIGEST_LENGTH = 16
 
 Place = tuple[str, int]
 """File and number of a row."""
+
+Changes = Mapping[Place, str | None]
+"""Place → new label; None where the row is to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,21 @@ def digest_of(row: Row) -> str:
     return _PREFIX + hashlib.sha256(content).hexdigest()[:_DIGEST_LENGTH]
 
 
+def check_drop_word(drop_word: str, labels: Sequence[str]) -> None:
+    """Refuse a word that drops rows and is a label, or that no cell of a list can hold.
+
+    Raises
+    ------
+    UsageError
+        It is.
+    """
+    if drop_word in labels or drop_word != drop_word.strip():
+        raise UsageError(
+            f"noise.drop_word={drop_word!r} is a label or begins or ends with a blank; set it to a word that "
+            "is none of the labels."
+        )
+
+
 def read_corrections(path: Path, labels: Sequence[str], drop_word: str) -> list[Correction]:
     """Read the lines of a list that have a new label, however a spreadsheet saved it.
 
@@ -87,22 +108,21 @@ def read_corrections(path: Path, labels: Sequence[str], drop_word: str) -> list[
     DataError
         It is no such list, no line has a new label, or one has none of the known ones.
     """
-    if drop_word in labels:
-        raise UsageError(
-            f"noise.drop_word={drop_word!r} is also a label; set it to a word that is none of the labels."
-        )
-    found, problems = [], []
+    check_drop_word(drop_word, labels)
+    found: list[Correction] = []
+    problems: list[str] = []
     for number, fields in enumerate(_lines(path), start=2):
         wanted = (fields["new_label"] or "").strip()
         if not wanted:
             continue
         if wanted != drop_word and wanted not in labels:
-            suggestion = nearest(wanted, [*labels, drop_word])
-            problems.append(f"{path} row {number} has the unknown new_label {wanted[:40]!r} ({suggestion})")
-        elif not (fields["row"] or "").strip().isdecimal():
+            told = len(problems) < SHOWN_PROBLEMS  # a search among thousands of labels takes its time
+            suggestion = f" ({nearest(wanted, [*labels, drop_word])})" if told else ""
+            problems.append(f"{path} row {number} has the unknown new_label {wanted[:40]!r}{suggestion}")
+        elif not _ROW.fullmatch((fields["row"] or "").strip()):
             problems.append(f"{path} row {number} has no row number")
         else:
-            place = (fields["file"] or "", int(fields["row"] or ""))
+            place = (_unharmed(fields["file"] or ""), int(fields["row"] or ""))
             label = None if wanted == drop_word else wanted
             found.append(Correction(number, place, (fields["digest"] or "").strip(), label))
     refuse(problems, f"correct them; a row to drop has {drop_word!r} as new_label")
@@ -113,39 +133,61 @@ def read_corrections(path: Path, labels: Sequence[str], drop_word: str) -> list[
     return found
 
 
-def changes_of(path: Path, corrections: Sequence[Correction], rows: Iterable[Row]) -> dict[Place, str | None]:
-    """Return place → new label of the rows that corrections name.
+def changes_of(
+    path: Path, corrections: Sequence[Correction], rows: Sequence[Row], listed: Sequence[Row]
+) -> dict[Place, str | None]:
+    """Return place → new label of the rows that corrections give another one.
+
+    Parameters
+    ----------
+    path : Path
+        Of the list, for messages.
+    corrections : sequence of Correction
+    rows : sequence of Row
+        As they are read; it is their places that are returned.
+    listed : sequence of Row
+        The same rows at the places that the list names. Several may share one: an augmented row has that of
+        the row it was made from, and another text.
 
     Raises
     ------
     DataError
         A row is not there or has another text than when the list was written, or two lines disagree.
     """
-    digests = {(row.file, row.number): digest_of(row) for row in rows}
+    places = {(row.file, row.number) for row in listed}
+    meant: dict[tuple[Place, str], list[Row]] = {}
+    for row, shown in zip(rows, listed, strict=True):
+        meant.setdefault(((shown.file, shown.number), digest_of(row)), []).append(row)
     changes: dict[Place, str | None] = {}
     problems = []
     for correction in corrections:
         place, where = correction.place, f"{path} row {correction.line}"
         named = f"{place[0]} row {place[1]}"
-        if place not in digests:
+        found = meant.get((place, correction.digest), [])
+        if place not in places:
             problems.append(f"{where} names {named}, which is no training row of this recipe")
-        elif digests[place] != correction.digest:
+        elif not found:
             problems.append(f"{where} names {named}, which has another text now")
-        elif changes.setdefault(place, correction.label) != correction.label:
+        labels = {changes.setdefault((row.file, row.number), correction.label) for row in found}
+        if labels - {correction.label}:
             problems.append(f"{where} gives {named} a second new_label")
     refuse(problems, "use the list that `python -m train noise` wrote for these rows, each row once")
-    return changes
+    return _real(changes, rows)
 
 
-def relabelled(rows: Iterable[Row], changes: Mapping[Place, str | None]) -> list[Row]:
+def _real(changes: Changes, rows: Iterable[Row]) -> dict[Place, str | None]:
+    """Leave out the rows whose new label is the one that they have."""
+    given = {(row.file, row.number): row.label for row in rows}
+    return {place: label for place, label in changes.items() if label != given[place]}
+
+
+def relabelled(rows: Iterable[Row], changes: Changes) -> list[Row]:
     """Return the rows with their new labels, without those that are to go."""
     wanted = ((row, changes.get((row.file, row.number), row.label)) for row in rows)
     return [replace(row, label=label) for row, label in wanted if label is not None]
 
 
-def relabelled_batches(
-    batches: Iterable[pa.RecordBatch], changes: Mapping[Place, str | None]
-) -> Iterator[pa.RecordBatch]:
+def relabelled_batches(batches: Iterable[pa.RecordBatch], changes: Changes) -> Iterator[pa.RecordBatch]:
     """Yield batches of `train.data.stream.SCHEMA` with the new labels, without the rows that are to go."""
     column = SCHEMA.get_field_index("label")
     for batch in batches:
@@ -166,9 +208,10 @@ def _fields(rank: int, suspect: Suspect) -> tuple[object, ...]:
     row = suspect.row
     confidences = (f"{suspect.label_confidence:.4f}", f"{suspect.suggested_confidence:.4f}")
     texts = (_harmless(row.text), _harmless(row.text_pair or ""))
+    labels = (_harmless(row.label), _harmless(suspect.suggested))
     issue = "yes" if suspect.is_issue else "no"
     return (
-        *(rank, row.file, row.number, *texts, row.label, suspect.suggested, *confidences),
+        *(rank, _harmless(row.file), row.number, *texts, *labels, *confidences),
         *(issue, "", digest_of(row)),
     )
 
@@ -177,8 +220,22 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
+def _unharmed(text: str) -> str:
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+
+
+def filled_in(path: Path) -> int:
+    """Return how many lines of a list have a new label; of what is no list, 0."""
+    try:
+        return sum(bool((fields["new_label"] or "").strip()) for fields in _lines(path))
+    except (UsageError, DataError):
+        return 0
+
+
 def _lines(path: Path) -> Iterator[dict[str, str | None]]:
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UsageError(f"noise.apply={str(path)!r} is no regular file; name the list itself.")
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(
@@ -189,13 +246,14 @@ def _lines(path: Path) -> Iterator[dict[str, str | None]]:
     header = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=header.count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
-    if missing:
-        raise DataError(
-            f"{path} has no column {', '.join(missing)}; fill in the list that `python -m train "
-            "noise` wrote, and keep its header."
-        )
+    csv.field_size_limit(LONGEST_FIELD)
     try:
+        missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
+        if missing:
+            raise DataError(
+                f"{path} has no column {', '.join(missing)}; fill in the list that `python -m train "
+                "noise` wrote, and keep its header."
+            )
         yield from reader
     except csv.Error as error:
         raise DataError(

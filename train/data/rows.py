@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from runtime.errors import DataError, RecipeError, nearest
 from runtime.manifest import file_digest
+from runtime.normalize import remove_invisible
 from runtime.pii import find
 from runtime.tokenizer import TextInput
 from train.data.sections import DataSection
@@ -25,13 +27,19 @@ if TYPE_CHECKING:
 MOST_CHARACTERS = 1_000_000
 """A longer text is a whole file in one field, not something to classify."""
 
-_SHOWN_PROBLEMS = 5
+T = TypeVar("T")
+
+SHOWN_PROBLEMS = 5
 _LONGEST_NAME = 30
+_WHOLE_FLOAT = re.compile(r"-?[0-9]+\.0")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled text and its place: row `number` of `file`, which starts at `line` of it."""
+    """One labelled text and its place: row `number` of `file`, which starts at `line` of it.
+
+    Rows of one `group` must not be parted; "" stands for a gap, as None for no column of groups.
+    """
 
     text: str
     text_pair: str | None
@@ -39,6 +47,7 @@ class Row:
     file: str
     number: int
     line: int
+    group: str | None = None
 
     @property
     def input(self) -> TextInput:
@@ -84,16 +93,16 @@ def read_rows(data: DataSection, split: Split) -> list[Row]:
                 rows.append(row_of(name, record, data))
         if len(rows) + len(problems) == seen:
             raise DataError(f"{name} holds no rows; add some, or take it out of data.{split}.")
-    refuse(problems, "correct or delete these rows")
+    refuse(problems, "correct or delete these rows, or let the command prepare drop them")
     return rows
 
 
-def refuse(problems: Sequence[str], remedy: str) -> None:
-    """Raise one DataError for all problems, naming the first few; do nothing where there is none."""
+def refuse(problems: Sequence[T], remedy: str, told: Callable[[T], str] = str) -> None:
+    """Raise one DataError for all problems, telling the first few; do nothing where there is none."""
     if problems:
-        more = len(problems) - _SHOWN_PROBLEMS
+        more = len(problems) - SHOWN_PROBLEMS
         rest = f" and {more} more" if more > 0 else ""
-        raise DataError(f"{', '.join(problems[:_SHOWN_PROBLEMS])}{rest}; {remedy}.")
+        raise DataError(f"{', '.join(map(told, problems[:SHOWN_PROBLEMS]))}{rest}; {remedy}.")
 
 
 def describe_files(rows: Iterable[Row]) -> list[DataFile]:
@@ -188,7 +197,7 @@ def _label_problem(value: object, column: str) -> str | None:
         return f"has an infinite number as label {column!r}"
     if not isinstance(value, str | int | float):
         return f"has a {type(value).__name__} as label {column!r} where a text or a number is needed"
-    if not _label(value):
+    if not remove_invisible(_label(value)).strip():
         return f"has no label in {column!r}"
     if not encodable(_label(value)):
         return f"has half of a surrogate pair in {column!r}"
@@ -198,7 +207,20 @@ def _label_problem(value: object, column: str) -> str | None:
 def row_of(name: str, record: Record, data: DataSection) -> Row:
     pair = None if data.text_pair is None else str(record.values[data.text_pair])
     label = _label(record.values[data.label])
-    return Row(str(record.values[data.text]), pair, label, name, record.number, record.line)
+    text, group = str(record.values[data.text]), group_of(record, data)
+    return Row(text, pair, label, name, record.number, record.line, group)
+
+
+def group_of(record: Record, data: DataSection) -> str | None:
+    """Return the group of a record: "" for a gap, None where the recipe names no column of groups.
+
+    What a table with gaps wrote as "1.0" is "1" again, as where the same column has none.
+    """
+    if data.group is None:
+        return None
+    value = _value(record, data.group)
+    text = "" if value is None else _label(value).encode("utf-8", "replace").decode("utf-8")
+    return text.removesuffix(".0") if _WHOLE_FLOAT.fullmatch(text) else text
 
 
 def _label(value: object) -> str:

@@ -51,8 +51,9 @@ class DataSection(Section):
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
-        if len({self.text, self.label, self.text_pair}) < 3:
-            raise ValueError("text, label and text_pair must name different columns")
+        names = [name for name in (self.text, self.label, self.text_pair, self.group) if name is not None]
+        if len(set(names)) < len(names):
+            raise ValueError("text, label, text_pair and group must name different columns")
         if self.columns and len(set(self.columns)) < len(self.columns):
             raise ValueError("columns names a column twice")
         return self

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from runtime.errors import DataError
-from train.data.rows import Row, problem_of, row_of, sample_rows, tables_of
+from train.data.rows import Row, group_of, problem_of, row_of, sample_rows, tables_of
 from train.data.sections import DataSection
 from train.data.sources import Sample, find_source
 from train.section import Split
@@ -51,7 +51,7 @@ def read_batches(
     """
     source = find_source(data, split)
     if isinstance(source, Sample):
-        yield from _batches((_values(row, None, None) for row in sample_rows(source)), rows_at_once)
+        yield from _batches((_values(row, None) for row in sample_rows(source)), rows_at_once)
         return
     for name, table in tables_of(data, source):
         count = 0
@@ -75,10 +75,9 @@ def _batches(rows: Iterable[tuple[Any, ...]], rows_at_once: int) -> Iterator[pa.
 
 
 def _read(name: str, record: Record, data: DataSection) -> tuple[Any, ...]:
-    group = None if data.group is None else _text(record.values.get(data.group))
     problem = problem_of(record, data)
     if problem is None:
-        return _values(row_of(name, record, data), group, None)
+        return _values(row_of(name, record, data), None)
     pair = None if data.text_pair is None else _text(record.values.get(data.text_pair))
     row = Row(
         _text(record.values.get(data.text)),
@@ -87,12 +86,13 @@ def _read(name: str, record: Record, data: DataSection) -> tuple[Any, ...]:
         name,
         record.number,
         record.line,
+        group_of(record, data),
     )
-    return _values(row, group, problem)
+    return _values(row, problem)
 
 
-def _values(row: Row, group: str | None, problem: str | None) -> tuple[Any, ...]:
-    return (row.text, row.text_pair, row.label, group, row.file, row.number, row.line, problem)
+def _values(row: Row, problem: str | None) -> tuple[Any, ...]:
+    return (row.text, row.text_pair, row.label, row.group, row.file, row.number, row.line, problem)
 
 
 def _text(value: object) -> str:

@@ -16,7 +16,14 @@ _SHOWN_REPORTS = 12
 _SHOWN_CONFUSIONS = 5
 
 
-def model_card(tag: str, manifest: Manifest, training: Mapping[str, Any], evaluation: Evaluation) -> str:
+def model_card(
+    tag: str,
+    manifest: Manifest,
+    training: Mapping[str, Any],
+    evaluation: Evaluation,
+    *,
+    encrypted: bool = False,
+) -> str:
     """Return the card as Markdown with the front matter of the Hugging Face hub.
 
     Parameters
@@ -28,11 +35,14 @@ def model_card(tag: str, manifest: Manifest, training: Mapping[str, Any], evalua
         Content of `training.json`: recipe, data and figures of training.
     evaluation : Evaluation
         Content of `metrics.json`.
+    encrypted : bool
+        Weights and tokenizer are.
     """
     few = [label for label, found in evaluation["classes"].items() if found["support"] < _FEW_ROWS]
     return markdown_template("model_card.md.jinja").render(
         tag=tag,
         manifest=manifest,
+        encrypted=encrypted,
         recipe={
             **training["recipe"],
             "export": {"backend": manifest.backend, "precision": manifest.precision},

@@ -14,7 +14,7 @@ from rich.text import Text
 from typing_extensions import TypedDict
 
 from train.data.checks.files import FileFigures
-from train.data.checks.finding import Finding
+from train.data.checks.finding import Finding, counted
 from train.data.checks.lengths import Distribution, TokenFigures
 from train.data.checks.repeats import PAIRED
 from train.data.checks.scripts import ScriptFigures
@@ -23,7 +23,7 @@ from train.report.evaluation import environment
 from train.run import private_file, write_json
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
-_CODE = re.compile(r"python -m train|[a-z_]+\.[a-z_]+=")
+_CODE = re.compile(r"[a-z_]+\.[a-z_]+=")
 
 
 class SplitFigures(TypedDict):
@@ -41,11 +41,16 @@ class SplitFigures(TypedDict):
 
 
 class Diagnosis(TypedDict):
-    """What `doctor.json` holds; findings are sorted, the errors first."""
+    """What `doctor.json` holds; findings are sorted, the errors first.
+
+    `errors` and `warnings` count kinds of findings: one that is in several splits is one. `commands` are to
+    be run in order; they apply the settings of all findings but the infos.
+    """
 
     errors: int
     warnings: int
     findings: list[Finding]
+    commands: list[str]
     splits: dict[str, SplitFigures]
     base_model: str
     max_length: int
@@ -74,6 +79,10 @@ def print_findings(diagnosis: Diagnosis) -> None:
         lines += [f"→ {fix}" for fix in dict.fromkeys(finding["fix"] for finding in group)]
         table.add_row(severity, group[0]["check"], Text("\n".join(lines)))
     console.print(table)
+    if diagnosis["commands"]:
+        console.print("what a command can mend of this, this mends:")
+    for command in diagnosis["commands"]:
+        console.print(f"  {command}", soft_wrap=True)
 
 
 def write_reports(numbers: Path, page: Path, diagnosis: Diagnosis) -> None:
@@ -89,6 +98,7 @@ def page_of(diagnosis: Diagnosis) -> str:
     splits = diagnosis["splits"]
     templates = environment(autoescape=True)
     templates.filters["shortened"] = shortened
+    templates.filters["counted"] = counted
     templates.tests["in_pairs"] = lambda example: PAIRED in example
     return templates.get_template("doctor.html.jinja").render(
         diagnosis=diagnosis,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from train.data.prepared import section_of
 from train.data.rows import Row, read_rows
 from train.data.sections import DataSection
 from train.run import staged
+from train.section import SPLITS
 
 ACCOUNT = {
     "kept": True,
@@ -69,6 +71,20 @@ def test_new_rows_stand_last_and_say_what_they_were_made_from(tmp_path: Path) ->
         ("a.csv row 3", "swap")
     ]
     assert (rows[3]["file"], rows[3]["number"]) == ("a.csv", 3)
+
+
+def test_rows_of_a_prepared_folder_keep_the_place_where_they_first_stood(tmp_path: Path) -> None:
+    given = DataSection(train="a.csv")
+    first = section_of(write(tmp_path, given), given)
+    splits = Splits(*(read_rows(first, split) for split in SPLITS), labels=("a", "b"))
+    made = [Augmented(replace(splits.train[1], text="差太了"), "swap")]
+    with staged(tmp_path / "again") as staging:
+        write_augmented(staging, first, splits, made, ACCOUNT)
+    rows = pq.read_table(tmp_path / "again" / "train.parquet").to_pylist()
+    assert [(one["file"], one["number"]) for one in rows] == [("a.csv", number) for number in (2, 3, 4, 3, 3)]
+    assert rows[-1]["augmented_from"] == "a.csv row 3"
+    sheet = json.loads((tmp_path / "again" / "datasheet.json").read_text(encoding="utf-8"))
+    assert [one["path"] for one in sheet["sources"]["train"]] == [first.train]
 
 
 def test_the_datasheet_counts_labels_without_new_rows(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from train.data.augment import insert_punctuation, swap_characters
 from train.data.augment_marks import MarkedText
-from train.data.augment_rows import Augmented, augment_rows, budgets
+from train.data.augment_rows import Augmented, augment_rows, budgets, growing
 from train.data.loader import Splits
 from train.data.preparation import AugmentSection
 from train.data.rows import Row
@@ -51,6 +51,14 @@ def test_each_class_gets_what_it_lacks_and_no_more_than_its_own_share(
     up_to: str, per_class: float, expected: dict[str, int]
 ) -> None:
     assert budgets(LABELS, AugmentSection(up_to=up_to, per_class=per_class)) == expected
+
+
+@pytest.mark.parametrize(
+    ("up_to", "expected"), [("median", {"c"}), ("largest", {"b", "c"}), ("any", {"a", "b", "c"})]
+)
+def test_a_class_may_grow_though_its_share_gives_it_no_row(up_to: str, expected: set[str]) -> None:
+    found = growing(LABELS, AugmentSection(up_to=up_to, per_class=0.01))
+    assert found == {label: LABELS.count(label) for label in expected}
 
 
 def test_rows_keep_label_and_place_and_are_as_many_as_wanted() -> None:

@@ -8,9 +8,17 @@ import pyarrow as pa
 import pytest
 
 from train.config import Recipe
-from train.data.datasheet import MARKDOWN, NOT_KNOWN, Preparation, markdown, print_counts, write_datasheet
+from train.data.datasheet import NOT_KNOWN, Preparation, markdown, print_counts, write_datasheet
 from train.data.ledger import Ledger
-from train.data.prepared import DATASHEET, DROPPED, digest_of, file_of, write_parquet, write_split
+from train.data.prepared import (
+    DATASHEET,
+    DROPPED,
+    MARKDOWN,
+    digest_of,
+    file_of,
+    write_parquet,
+    write_split,
+)
 from train.data.row_steps import Note
 
 ROWS = pa.RecordBatch.from_pydict({"text": ["好", "坏"], "label": ["a", "b"]})

@@ -77,3 +77,61 @@ def test_a_picture_is_told_from_text_in_another_encoding(tmp_path: Path) -> None
     path.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)) * 40)
     with pytest.raises(DataError, match=r"train\.csv row 1 is no text but binary"):
         read_rows(DataSection(train=str(path)), "train")
+
+
+def problem_of(folder: Path, declared: str, **files: bytes) -> str:
+    """Return what is said of the first file that does not decode, where they are train, dev and test."""
+    paths = {name: folder / f"{name}.csv" for name in files}
+    for name, given in files.items():
+        paths[name].write_bytes(given)
+    named = {name: str(path) for name, path in paths.items()}
+    data = DataSection.model_validate({"train": str(folder / "none.csv"), "encoding": declared, **named})
+    for split in ("train", "dev", "test"):
+        try:
+            if getattr(data, split):
+                read_rows(data, split)  # type: ignore[arg-type]
+        except DataError as error:
+            return str(error).replace(f"{folder}/", "").partition("; ")[2]
+    return ""
+
+
+UTF8, GB18030 = (content(".csv", CHINESE).encode(encoding) for encoding in ("utf-8", "gb18030"))
+UTF16 = content(".csv", CHINESE).encode("utf-16")
+ASCII = content(".csv", "nothing special").encode()
+AS_UTF8 = "is, so save this file as UTF-8 too and leave data.encoding as it is."
+
+
+@pytest.mark.parametrize(
+    ("declared", "files", "remedy"),
+    [
+        ("utf-8", {"train": UTF8, "dev": GB18030}, f"train.csv {AS_UTF8}"),
+        ("utf-8", {"train": GB18030, "dev": ASCII, "test": UTF8}, f"test.csv {AS_UTF8}"),
+        (
+            "gb18030",
+            {"train": UTF8, "dev": GB18030},
+            "dev.csv is, so save this file as gb18030 too, or all files as UTF-8.",
+        ),
+        (
+            "utf-8",
+            {"train": UTF16, "dev": ASCII},
+            "dev.csv is not utf-16, so save all files as UTF-8.",
+        ),
+        (
+            "utf-8",
+            {"train": GB18030, "dev": GB18030, "test": ASCII},
+            'set data.encoding="gb18030", or save the file as UTF-8.',
+        ),
+        ("big5", {"train": UTF8, "dev": UTF8}, 'set data.encoding="utf-8", or save the file as UTF-8.'),
+    ],
+)
+def test_a_setting_is_only_proposed_where_it_suits_the_other_files(
+    tmp_path: Path, declared: str, files: dict[str, bytes], remedy: str
+) -> None:
+    assert problem_of(tmp_path, declared, **files) == remedy
+
+
+def test_a_split_that_is_missing_does_not_hide_the_wrong_encoding(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(GB18030)
+    data = DataSection(train=str(tmp_path / "rows.csv"), dev=str(tmp_path / "none.csv"))
+    with pytest.raises(DataError, match=r'set data.encoding="gb18030"'):
+        read_rows(data, "train")

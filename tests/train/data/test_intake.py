@@ -90,8 +90,21 @@ def test_too_many_labels_are_refused_with_the_row_that_has_the_last(
 
 
 def test_dropped_rows_tell_what_they_were_compared_with_where_there_is_something() -> None:
-    table = pa.table({"file": ["x"], "number": [1], "step": ["s"], "reason": ["r"]})
+    table = pa.table(
+        {"file": ["x"], "number": [1], "step": ["s"], "reason": ["r"], "text": ["t"], "label": ["a"]}
+    )
     assert dropped_rows(table, "dev").schema == DROPPED_ROWS
     assert dropped_rows(table, "dev").to_pylist()[0]["of_file"] is None
     compared = table.append_column("of_file", pa.array(["y"])).append_column("of_number", pa.array([7]))
-    assert list(dropped_rows(compared, "dev").to_pylist()[0].values()) == ["dev", "x", 1, "s", "r", "y", 7]
+    found = list(dropped_rows(compared, "dev").to_pylist()[0].values())
+    assert found == ["dev", "x", 1, "s", "r", "t", "a", "y", 7]
+
+
+def test_a_label_that_is_a_text_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "MOST_LABELS", 1)
+    names: list[dict[str, object]] = [
+        {"text": "很好", "label": f"{number}我的电话是13812340000请回电"} for number in range(2)
+    ]
+    data = DataSection(train=write_jsonl(tmp_path / "train.jsonl", names))
+    with pytest.raises(DataError, match="row 2, which has '1我的电话是【手机号】请回电'"):
+        take_in(data, STEPS, "local", ledger(), tmp_path)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from runtime.errors import DataError
-from train.data.labels import MOST_LABELS, check_known, label_names
+from train.data.labels import MOST_LABELS, check_known, label_names, shown
 from train.data.rows import Row
 
 
@@ -82,3 +84,61 @@ def test_more_labels_than_a_classifier_has_are_refused() -> None:
         DataError, match=r"10,001 different labels \(train\.csv row 2 has '0'\), more than 10,000"
     ):
         label_names(many, "label")
+
+
+TEXT = "我的电话是13812340000请回电"
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("正面", "'正面'"),
+        (TEXT, "'我的电话是【手机号】请回电'"),
+        ("13812345678", "'【手机号】'"),
+        ("好" * 30, repr("好" * 30)),
+        ("好" * 31, repr("好" * 30 + "…")),
+        ("好" * 100_000, repr("好" * 30 + "…")),
+        ("好" * 25 + "13812345678", repr("好" * 25 + "【手机号】")),
+        ("a\nb", "'a\\nb'"),
+    ],
+)
+def test_a_label_is_shown_cut_and_without_personal_data(label: str, message: str) -> None:
+    assert shown(label) == message
+
+
+def test_no_message_repeats_texts_that_were_taken_for_labels() -> None:
+    long = TEXT + "好" * 100_000
+    known = [*"ab", *(f"13812340000 {number}" for number in range(100))]
+    messages = []
+    for call in (
+        lambda: label_names(rows([f"{TEXT}{number}" for number in range(60)]), "label"),
+        lambda: label_names(rows([long] * 3), "label"),
+        lambda: check_known(rows([long[:300], "13812340000"]), ["a", long]),
+        lambda: check_known(rows([long, "13812340000"]), known),
+    ):
+        with pytest.raises(DataError) as raised:
+            call()
+        messages.append(str(raised.value))
+    for message in messages:
+        assert "1381234" not in message
+        assert len(message) < 700
+    assert (
+        "60 different labels in 60 training rows (train.csv row 2 has '我的电话是【手机号】请回电0'"
+        in messages[0]
+    )
+    assert "did you mean '我的电话是【手机号】请回电" in messages[2]
+    assert "and 92 more)" in messages[3]
+
+
+def test_labels_are_compared_for_the_rows_that_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    real = difflib.get_close_matches
+
+    def close(label: str, *given: Any, **options: Any) -> list[str]:
+        asked.append(label)
+        return real(label, *given, **options)
+
+    monkeypatch.setattr(difflib, "get_close_matches", close)
+    with pytest.raises(DataError, match=r"did you mean 'label 7'\?.* and 1995 more"):
+        check_known(rows(["labe 7"] * 2000), [f"label {number}" for number in range(9)])
+    assert len(asked) == 5

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import DataError, UsageError
+from train.data import relabel as module
 from train.data.relabel import (
     COLUMNS,
     Correction,
     Suspect,
     changes_of,
     digest_of,
+    filled_in,
     read_corrections,
     relabelled,
     relabelled_batches,
@@ -58,7 +62,7 @@ def test_any_text_survives_the_list(texts: list[str], tmp_path_factory: pytest.T
     rows = [row(text, number) for number, text in enumerate(texts, start=2)]
     write_suspects(path, map(suspect, rows))
     found = read_corrections(fill(path, dict.fromkeys(range(1, len(rows) + 1), "坏")), LABELS, "drop")
-    assert changes_of(path, found, rows) == {("data/train.csv", one.number): "坏" for one in rows}
+    assert changes_of(path, found, rows, rows) == {("data/train.csv", one.number): "坏" for one in rows}
 
 
 def test_a_spreadsheet_opens_it_and_takes_no_text_for_a_formula(tmp_path: Path) -> None:
@@ -123,14 +127,60 @@ def test_what_is_no_list_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_word_that_drops_must_be_no_label(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"noise\.drop_word='好' is also a label"):
+    with pytest.raises(UsageError, match=r"noise\.drop_word='好' is a label or"):
         read_corrections(tmp_path / "list.csv", LABELS, "好")
+    with pytest.raises(UsageError, match="begins or ends with a blank"):
+        read_corrections(tmp_path / "list.csv", LABELS, " ")
+
+
+def test_labels_and_files_that_look_like_formulas_are_defused_and_found_again(tmp_path: Path) -> None:
+    path, given = tmp_path / "list.csv", Row("很好", None, "=1+1", "-x.csv", 2, 2)
+    write_suspects(path, [suspect(given)])
+    [line] = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
+    assert (line["label"], line["file"]) == ("'=1+1", "'-x.csv")
+    [found] = read_corrections(fill(path, {1: "好"}), LABELS, "drop")
+    assert found.place == ("-x.csv", 2)
+
+
+def test_lines_filled_in_are_counted_and_what_is_no_list_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    assert filled_in(path) == 0
+    write_suspects(path, [suspect(row("一")), suspect(row("二", 3))])
+    assert filled_in(path) == 0
+    assert filled_in(fill(path, {1: "好"})) == 1
+    path.write_text("text,label\n很好,好\n", encoding="utf-8")
+    assert filled_in(path) == 0
+
+
+def test_what_hangs_or_overflows_a_reader_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is no regular file"):
+        read_corrections(tmp_path / "pipe", LABELS, "drop")
+    path = tmp_path / "list.csv"
+    path.write_text("x" * 300_000 + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="has no column file, row, new_label, digest"):
+        read_corrections(path, LABELS, "drop")
+    path.write_text(f"file,row,new_label,digest\na.csv,{'9' * 5000},好,x\n", encoding="utf-8")
+    with pytest.raises(DataError, match="row 2 has no row number"):
+        read_corrections(path, LABELS, "drop")
+
+
+def test_only_problems_that_are_shown_cost_a_search_among_the_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "list.csv"
+    write_suspects(path, [suspect(row("一", number)) for number in range(2, 42)])
+    asked: list[str] = []
+    monkeypatch.setattr(module, "nearest", lambda word, _: str(asked.append(word)))
+    with pytest.raises(DataError, match="and 35 more"):
+        read_corrections(fill(path, dict.fromkeys(range(1, 41), "新")), LABELS, "drop")
+    assert len(asked) == 5
 
 
 def test_rows_that_changed_are_gone_or_are_named_twice_are_refused() -> None:
     path, given = Path("list.csv"), row("房间很好")
     right = Correction(2, ("data/train.csv", 2), digest_of(given), "坏")
-    assert changes_of(path, [right, right], [given]) == {right.place: "坏"}
+    assert changes_of(path, [right, right], [given], [given]) == {right.place: "坏"}
     for wrong, message in (
         (
             Correction(3, ("data/train.csv", 2), digest_of(row("别的")), "坏"),
@@ -141,7 +191,35 @@ def test_rows_that_changed_are_gone_or_are_named_twice_are_refused() -> None:
         (Correction(5, ("data/train.csv", 2), digest_of(given), None), "row 5 gives .* a second new_label"),
     ):
         with pytest.raises(DataError, match=message):
-            changes_of(path, [right, wrong], [given])
+            changes_of(path, [right, wrong], [given], [given])
+
+
+def test_a_label_that_the_row_has_is_no_change() -> None:
+    rows = [row("一", 2), row("二", 3), row("三", 4)]
+    corrections = [
+        Correction(at, (one.file, one.number), digest_of(one), label)
+        for at, (one, label) in enumerate(zip(rows, ("好", "坏", None), strict=True), start=2)
+    ]
+    found = changes_of(Path("list.csv"), corrections, rows, rows)
+    assert found == {("data/train.csv", 3): "坏", ("data/train.csv", 4): None}
+    with pytest.raises(DataError, match="a second new_label"):
+        changes_of(
+            Path("list.csv"),
+            [corrections[0], Correction(5, ("data/train.csv", 2), digest_of(rows[0]), "坏")],
+            rows,
+            rows,
+        )
+
+
+def test_a_row_is_named_by_the_place_the_list_shows_and_changed_where_it_is_read() -> None:
+    """An augmented row shares the place of the row it was made from; the digest tells them apart."""
+    read = [replace(row(text, number), file="prepared.parquet") for number, text in enumerate("一二", 1)]
+    shown = [row("一", 73), row("二", 73)]
+    correction = Correction(2, ("data/train.csv", 73), digest_of(shown[1]), "坏")
+    assert changes_of(Path("list.csv"), [correction], read, shown) == {("prepared.parquet", 2): "坏"}
+    wrong = Correction(2, ("prepared.parquet", 2), digest_of(shown[1]), "坏")
+    with pytest.raises(DataError, match="no training row"):
+        changes_of(Path("list.csv"), [wrong], read, shown)
 
 
 def test_rows_and_batches_get_the_same_labels() -> None:

@@ -21,6 +21,8 @@ from train.recipe import read_recipe
         ("data.columns=text,label,text", "columns names a column twice"),
         ("data.normalizers=fold_fulwidth", "did you mean 'fold_fullwidth'?"),
         ("data.label=text", "different columns"),
+        ("data.group=text", "different columns"),
+        ("data.group=label", "different columns"),
         ("corpus.files=[]", "name at least one"),
         ("corpus.cleaners=markpu", "did you mean 'markup'?"),
         ("corpus.normalizers=fold_fulwidth", "did you mean 'fold_fullwidth'?"),
@@ -32,6 +34,12 @@ def test_a_wrong_value_is_refused_with_its_reason(project: Path, override: str, 
         read_recipe(project, ["corpus.files=texts.txt", override])
     assert reason in str(raised.value)
     assert override.partition("=")[0].split(".")[0] in str(raised.value)
+
+
+def test_groups_and_pairs_are_two_columns() -> None:
+    with pytest.raises(ValueError, match="text_pair and group must name different columns"):
+        DataSection(train="a.csv", text_pair="b", group="b")
+    assert DataSection(train="a.csv", text_pair="b", group="c").group == "c"
 
 
 def test_every_step_of_the_tables_can_be_named() -> None:

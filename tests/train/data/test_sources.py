@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,74 @@ def test_what_cannot_be_read_as_rows_is_refused(tmp_path: Path, given: str, mess
 def test_a_misspelt_part_of_the_sample_names_the_nearest() -> None:
     with pytest.raises(RecipeError, match="did you mean 'sample:test'"):
         find("sample:tets")
+
+
+def test_what_is_left_out_of_a_folder_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("a.csv", "d.csv.gz", ".hidden", "notes.md"):
+        (tmp_path / name).touch()
+    for name in ("sub", "folder.csv"):
+        (tmp_path / name).mkdir()
+    caplog.set_level("INFO")
+    for _ in range(3):
+        assert find(str(tmp_path)) == [tmp_path / "a.csv"]
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].endswith(": 'd.csv.gz', 'folder.csv/', 'notes.md', 'sub/'")
+    for number in range(4):
+        (tmp_path / f"{number}.log").touch()
+    find(str(tmp_path))
+    assert caplog.messages[1].endswith(": '0.log', '1.log', '2.log', '3.log', 'd.csv.gz' and 3 more")
+
+
+def test_a_folder_of_data_files_alone_needs_no_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.csv").touch()
+    (tmp_path / ".hidden").touch()
+    caplog.set_level("INFO")
+    find(str(tmp_path))
+    assert not caplog.messages
+
+
+def odd(path: Path, kind: str) -> None:
+    """Make something that has a name and no rows."""
+    if kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(os.path.relpath(path))  # as the whole path may be too long for one
+    else:
+        path.symlink_to(path if "loop" in kind else path.parent / "missing")
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a socket", "a link that leads nowhere", "loop"])
+def test_what_is_no_file_says_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "a.csv").touch()
+    odd(tmp_path / "rows" / "b.csv", kind)
+    expected = "a link that leads nowhere" if kind == "loop" else kind
+    with pytest.raises(RecipeError, match=rf"data\.train='rows/b\.csv' is {expected}; give a file"):
+        find("rows/b.csv")
+    with pytest.raises(RecipeError, match=rf"data\.train='rows' has 'b\.csv', which is {expected}; take it"):
+        find("rows")
+
+
+def test_a_device_is_no_file() -> None:
+    with pytest.raises(RecipeError, match=r"data\.train='/dev/null' is a device; give a file or a folder"):
+        find("/dev/null")
+
+
+def test_a_name_that_is_too_long_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"data\.train='x{80}…' cannot be looked at \(File name too long\)"):
+        find("x" * 5000)
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"p\xff.csv")
+    try:
+        path.touch()
+    except OSError:
+        pytest.skip("this file system has no such names")
+    with pytest.raises(
+        RecipeError, match=r"has a file whose name is not UTF-8, 'p\\udcff\.csv'; rename it"
+    ) as raised:
+        find(str(tmp_path))
+    str(raised.value).encode()

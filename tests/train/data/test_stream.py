@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,3 +98,40 @@ def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
 def test_the_sample_has_batches_too() -> None:
     found = pa.Table.from_batches(read_batches(DataSection(train="sample:train"), "train"))
     assert len(found) == len(read_rows(DataSection(train="sample:train"), "train"))
+
+
+def test_groups_are_equal_whatever_type_their_columns_have(tmp_path: Path) -> None:
+    texts = pa.array(["一", "二", "三"]), pa.array(["a", "b", "a"])
+    whole, gap = pa.array([1, 2, 3]), pa.array([1.0, None, 3.0])
+    found = []
+    for name, users in (("whole", whole), ("gap", gap)):
+        path = tmp_path / f"{name}.parquet"
+        pq.write_table(pa.Table.from_arrays([*texts, users], names=["text", "label", "user"]), path)
+        found.append(table(section(path, group="user")).column("group").to_pylist())
+    path = tmp_path / "blank.csv"
+    path.write_text("text,label,user\n一,a, 1 \n二,b,\n,a,3.0\n", encoding="utf-8")
+    found.append(table(section(path, group="user")).column("group").to_pylist())
+    assert found == [["1", "2", "3"], ["1", "", "3"], ["1", "", "3"]]
+
+
+@pytest.mark.parametrize(
+    ("value", "group"),
+    [
+        ("1", "1"),
+        ("1.0", "1"),
+        ('"1.0"', "1"),
+        ('" 1 "', "1"),
+        ("1.5", "1.5"),
+        ('"v1.0"', "v1.0"),
+        ("null", ""),
+        ("NaN", ""),
+        ("true", "true"),
+        ('"\\ud800"', "?"),
+    ],
+)
+def test_groups_become_text_as_labels_do(tmp_path: Path, value: str, group: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{{"text": "x", "label": "a", "user": {value}}}\n', encoding="utf-8")
+    for data, expected in ((section(path, group="user"), group), (section(path), None)):
+        assert read_rows(data, "train")[0].group == expected
+        assert table(data).column("group").to_pylist() == [expected]

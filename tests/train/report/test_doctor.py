@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -20,6 +21,8 @@ from train.report.doctor import (
     write_reports,
 )
 
+COMMAND = """.venv/bin/python -m train prepare 'my data.toml' 'prepare.conflicts="drop"'"""
+
 
 def finding(**changes: object) -> Finding:
     found: Finding = {
@@ -31,7 +34,9 @@ def finding(**changes: object) -> Finding:
         "count": 5,
         "what": "5 of 40 training rows",
         "why": "they weigh more",
-        "fix": "python -m train prepare RECIPE.toml",
+        "fix": 'prepare.conflicts="drop"',
+        "settings": {"prepare.conflicts": "drop"},
+        "by_prepare": True,
         "examples": ["data/train.csv row 3 is like data/train.csv row 2"],
     }
     return found | changes  # type: ignore[return-value]
@@ -46,6 +51,7 @@ def diagnosis(*findings: Finding) -> Diagnosis:
         "errors": sum(one["severity"] == "error" for one in findings),
         "warnings": sum(one["severity"] == "warning" for one in findings),
         "findings": list(findings),
+        "commands": [COMMAND] if findings else [],
         "splits": {
             "train": {
                 "rows": 41,
@@ -95,13 +101,17 @@ def test_the_page_tells_every_finding_and_figure() -> None:
         "5 of 40 training rows",
         "They weigh more.",
         "train.csv rows 3, 1,200 and 3 more",
-        "<code>python -m train prepare RECIPE.toml</code>",
+        "<code>prepare.conflicts=&#34;drop&#34;</code>",
+        f"<code>{html.escape(COMMAND).replace('&quot;', '&#34;').replace('&#x27;', '&#39;')}</code>",
         "train.csv row 3 is like train.csv row 2",
         "正面",
         "finetune.max_length = 4",
-        "1 texts (2.5%) lose their end",
+        "1 text (2.5%) loses its end",
         "utf-8 with byte order mark",
         "12 rows in simplified",
+        "0 rows with emoji",
+        "<title>Doctor: 1 error, 1 warning</title>",
+        "the first pair<",
         "mobile",
     ):
         assert part in page, part
@@ -167,12 +177,36 @@ def test_the_table_names_severity_check_place_and_remedy(capsys: pytest.CaptureF
         "warning",
         "duplicates",
         "train.csv rows 3, 1,200",
-        "→ python -m train prepare",
+        "→ prepare.conflicts",
         "files lie in data",
+        f"mends:\n  {COMMAND}\n",
     ):
         assert part in captured.err
     print_findings(diagnosis())
-    assert "nothing is wrong" in capsys.readouterr().err
+    clean = capsys.readouterr().err
+    assert "nothing is wrong" in clean
+    assert "mends" not in clean
+
+
+def test_a_command_stays_on_one_line_however_narrow_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    long = f"{COMMAND} {' '.join(f'data.text=column_{at}' for at in range(20))}"
+    print_findings(diagnosis(finding()) | {"commands": [COMMAND, long]})  # type: ignore[arg-type]
+    assert [line.strip() for line in capsys.readouterr().err.splitlines()[-2:]] == [COMMAND, long]
+
+
+def test_counts_of_one_are_singular_on_the_page() -> None:
+    found = diagnosis(finding())
+    figures = found["splits"]["train"]
+    figures["rows"] = figures["usable_rows"] = 1
+    figures["scripts"]["simplified_rows"] = figures["scripts"]["emoji_rows"] = 1
+    page = page_of(found)
+    for part in ("1 row in simplified", "1 row with emoji", "</b>train row<", "0 errors, 1 warning</title>"):
+        assert part in page, part
+    figures["tokens"]["truncated_rows"] = 2
+    assert "2 texts (200.0%) lose their ends" in page_of(found)
 
 
 @pytest.mark.parametrize("name", CHECKS)

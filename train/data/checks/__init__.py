@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from train.data.checks.files import Files, QuotedFields
-from train.data.checks.finding import Check, Finding, Note, Severity
+from train.data.checks.finding import Check, Finding, Note, Severity, overrides_of
 from train.data.checks.labels import Labels
 from train.data.checks.lengths import Lengths
 from train.data.checks.personal import Personal
@@ -72,6 +72,7 @@ CHECKS: dict[str, Entry] = {
     "truncation": Entry(Lengths, "warning", "what decides may stand in the part that is cut off"),
     "unknown_tokens": Entry(Lengths, "warning", "to the model all of these are the same sign"),
     "personal_data": Entry(Personal, "warning", "a model can repeat it, and whoever keeps it is liable"),
+    "repeated_measure": Entry(Repeats, "info", "a text that stands there twice counts twice in the figures"),
     "foreign": Entry(Cleanable, "info", "a model of Chinese does worse on them"),
     "mixed_orthography": Entry(Scripts, "info", "to the model 国 and 國 are different characters"),
     "absent_labels": Entry(Labels, "info", "nothing is measured for them"),
@@ -97,6 +98,8 @@ def finding_of(note: Note) -> Finding:
         "count": note.where.count,
         "what": note.what,
         "why": entry.why,
-        "fix": note.fix,
+        "fix": note.fix or " ".join(overrides_of(note.settings)),
+        "settings": dict(note.settings),
+        "by_prepare": note.by_prepare,
         "examples": list(note.examples),
     }

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow.compute as pc
@@ -31,6 +31,9 @@ _PIECE_BYTES = 1 << 22
 _HEAD_BYTES = 1 << 16
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _MANY_QUOTED = 0.2
+
+Bytes = Literal["ascii", "utf-8", "other"]
+"""What the bytes of a file are, whatever its encoding is declared to be."""
 
 
 class FileFigures(TypedDict):
@@ -80,6 +83,7 @@ class Files(Check):
         super().__init__(examination)
         self._figures: dict[Split, dict[str, FileFigures]] = {}
         self._misread: list[tuple[Split, str]] = []
+        self._other: str | None = None
         self._changes: dict[tuple[Split, str], tuple[int, int]] = {}
 
     @override
@@ -97,9 +101,11 @@ class Files(Check):
         if is_text:
             refuse_other_delimiter(path, self.data.columns or self._needed(), self.data.encoding)
         _, table = next(tables_of(self.data, [path]))
-        ends, is_utf8 = _scan(path) if is_text else (_LineEnds(), False)
-        if is_utf8 and not self.data.encoding.startswith("utf"):
+        ends, content = _scan(path) if is_text else (_LineEnds(), "ascii")
+        if content == "utf-8" and not self.data.encoding.startswith("utf"):
             self._misread.append((split, str(path)))
+        if content == "other":
+            self._other = self._other or str(path)
         if ends.changes is not None and _keeps_line_ends(self.data.encoding):
             self._changes[split, str(path)] = (ends.changes, 1)
         self._figures.setdefault(split, {})[str(path)] = {
@@ -126,14 +132,7 @@ class Files(Check):
     @override
     def findings(self) -> Iterator[Note]:
         """Tell of encodings, line ends and columns."""
-        for split, file in self._misread:
-            yield Note(
-                "wrong_encoding",
-                f"decodes as {self.data.encoding}, as declared, but every byte of it is valid UTF-8",
-                'data.encoding="utf-8"',
-                split,
-                Sightings(1, file, []),
-            )
+        yield from self._wrong_encoding()
         for (split, file), (line, row) in self._changes.items():
             ends = self._figures[split][file]["line_ends"]
             counts = ", ".join(f"{count:,} {name}" for name, count in ends.items())
@@ -150,6 +149,16 @@ class Files(Check):
     def figures(self) -> Mapping[Split, Mapping[str, Any]]:
         """Return what is known of every file."""
         return {split: {"files": list(files.values())} for split, files in self._figures.items()}
+
+    def _wrong_encoding(self) -> Iterator[Note]:
+        """Tell of files that are UTF-8; the setting helps where all are, as it is one for all."""
+        encoding, fix = self.data.encoding, ""
+        settings = {"data.encoding": "utf-8"} if self._other is None else {}
+        if self._other is not None:
+            fix = f"save it as {encoding} too, like {self._other}, or all files as UTF-8"
+        what = f"decodes as {encoding}, as declared, but every byte of it is valid UTF-8"
+        for split, file in self._misread:
+            yield Note("wrong_encoding", what, fix, split, Sightings(1, file, []), settings=settings)
 
     def _needed(self) -> tuple[str, ...]:
         names = (self.data.text, self.data.label, self.data.text_pair, self.data.group)
@@ -252,8 +261,8 @@ def _fields(line: str, delimiter: str) -> list[str]:
     return next(csv.reader([line], delimiter=delimiter), [])
 
 
-def _scan(path: Path) -> tuple[_LineEnds, bool]:
-    """Return the line ends of a file, and whether it is UTF-8 with more than ASCII in it."""
+def _scan(path: Path) -> tuple[_LineEnds, Bytes]:
+    """Return the line ends of a file, and what its bytes are."""
     ends, decoder, is_utf8, ascii_only = _LineEnds(), codecs.getincrementaldecoder("utf-8")(), True, True
     waiting = b""
     with path.open("rb") as file:
@@ -269,7 +278,7 @@ def _scan(path: Path) -> tuple[_LineEnds, bool]:
             waiting = b"\r" if piece.endswith(b"\r") else b""
             ends.add(piece.removesuffix(waiting))
     ends.add(waiting)
-    return ends, is_utf8 and not ascii_only
+    return ends, "ascii" if ascii_only else "utf-8" if is_utf8 else "other"
 
 
 def _begins_with(path: Path, mark: bytes) -> bool:

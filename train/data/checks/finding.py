@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ class Finding(TypedDict):
     """One thing that is wrong or worth knowing, as the reports hold it.
 
     `rows` are the first ones, of `file`, and `count` tells how many there are in all files of the split.
+    `settings` are those that mend it, and `by_prepare` tells whether it is mended by the command prepare.
     """
 
     check: str
@@ -40,6 +42,8 @@ class Finding(TypedDict):
     what: str
     why: str
     fix: str
+    settings: dict[str, Any]
+    by_prepare: bool
     examples: list[str]
 
 
@@ -70,7 +74,8 @@ class Sightings:
 class Note:
     """What a check tells; the table of checks adds how bad it is and why.
 
-    `where` has no rows where a finding is about a whole split or file.
+    `where` has no rows where a finding is about a whole split or file. Where `fix` has no words, the settings
+    are the remedy.
     """
 
     check: str
@@ -79,6 +84,8 @@ class Note:
     split: Split | None = None
     where: Sightings = field(default_factory=Sightings)
     examples: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    by_prepare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,13 @@ class Examination:
 def counted(count: int, word: str) -> str:
     """Return a count with its word: 1 row, 1,200 rows."""
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def overrides_of(settings: Mapping[str, Any]) -> list[str]:
+    """Return settings as the command line takes them, each value as TOML."""
+    # What JSON escapes in texts, TOML does too; one control character TOML refuses and JSON does not.
+    values = {name: json.dumps(value, ensure_ascii=False) for name, value in settings.items()}
+    return [f"{name}={value}".replace("\x7f", "\\u007f") for name, value in values.items()]
 
 
 class Check:

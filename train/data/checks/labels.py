@@ -72,9 +72,14 @@ class Labels(Check):
         if len(train) == 1:
             yield self._one_label(next(iter(train)))
         yield from self._unknown_labels(train)
-        yield from self._similar(train)
-        yield from self._rare(train)
-        yield from self._absent(train)
+        pairs = similar_names(train)
+        yield from self._similar(train, pairs)
+        # A slip of the pen is no class of its own, and needs no rows.
+        slips = {rare for _, rare in pairs}
+        meant = Counter({name: count for name, count in train.items() if name not in slips})
+        yield from self._rare(meant)
+        yield from self._imbalance(meant)
+        yield from self._absent(meant)
 
     @override
     def figures(self) -> Mapping[Split, Mapping[str, Any]]:
@@ -103,8 +108,8 @@ class Labels(Check):
         what = f"column {label!r} has {at_least}{labels:,} different labels in {rows:,} training rows"
         if different and self._columns.are_swapped(labels):
             few = f"while column {text!r} has {self._columns.different_texts:,} different and shorter texts"
-            fix = f'data.text="{label}" data.label="{text}"'
-            return Note("swapped_columns", f"{what}, {few}", fix, "train", self._first)
+            settings = {"data.text": label, "data.label": text}
+            return Note("swapped_columns", f"{what}, {few}", "", "train", self._first, settings=settings)
         fix = "set data.label to the column that holds the labels"
         if different or labels > MOST_LABELS:
             limit = "" if different else f", more than {MOST_LABELS:,}"
@@ -112,7 +117,7 @@ class Labels(Check):
         return None
 
     def _one_label(self, name: str) -> Note:
-        what = f"all {self._columns.rows:,} training rows have the label {name[:40]!r}"
+        what = f"{counted(self._columns.rows, 'training row')}, and {name[:40]!r} is the only label"
         fix = "add rows of another label, or set data.label to another column"
         return Note("one_label", what, fix, "train", self._first)
 
@@ -126,20 +131,19 @@ class Labels(Check):
             fix = "correct these labels, or add training rows that have them"
             yield Note("unknown_label", what, fix, split, seen, examples)
 
-    def _similar(self, train: Counter[str]) -> Iterator[Note]:
-        pairs = similar_names(train)
+    def _similar(self, train: Counter[str], pairs: list[tuple[str, str]]) -> Iterator[Note]:
         if pairs:
             seen = Sightings(sum(train[rare] for _, rare in pairs))
             seen.file, seen.rows = self._firsts[pairs[0][1]].file, self._firsts[pairs[0][1]].rows
-            shown = tuple(
+            shown = "; ".join(
                 f"{rare[:40]!r} ({counted(train[rare], 'row')}) beside {name[:40]!r} ({train[name]:,})"
                 for name, rare in pairs[:_SHOWN_NAMES]
             )
-            what = (
-                f"{counted(len(pairs), 'pair')} of labels that differ in case, width, blanks or a character"
-            )
+            more = f" and {len(pairs) - _SHOWN_NAMES:,} more" if len(pairs) > _SHOWN_NAMES else ""
+            kinds = "that differ in case, width, blanks or a character"
+            what = f"{counted(len(pairs), 'pair')} of labels {kinds}: {shown}{more}"
             fix = "give both the same name, where they mean the same"
-            yield Note("similar_labels", what, fix, "train", seen, shown)
+            yield Note("similar_labels", what, fix, "train", seen)
 
     def _rare(self, train: Counter[str]) -> Iterator[Note]:
         if len(train) < 2:
@@ -152,16 +156,19 @@ class Labels(Check):
             what = f"{len(rare):,} of {len(train):,} labels with fewer than {_FEW_ROWS} training rows"
             fix = "add rows of these labels, or merge them with others"
             yield Note("rare_labels", what, fix, "train", seen, shown)
+
+    def _imbalance(self, train: Counter[str]) -> Iterator[Note]:
         (most, many), (least, few) = train.most_common(1)[0], train.most_common()[-1]
         if many >= _IMBALANCE * few:
             what = (
                 f"{most[:40]!r} has {many:,} rows, {many // few:,} times as many as {least[:40]!r} ({few:,})"
             )
             seen = Sightings(few, self._firsts[least].file, self._firsts[least].rows)
-            fix = 'finetune.metric="macro_f1"'
             if self.recipe.finetune.metric == "macro_f1":
                 fix = "add rows of the rare labels; finetune.metric is macro_f1 already"
-            yield Note("imbalance", what, fix, "train", seen)
+                yield Note("imbalance", what, fix, "train", seen)
+            else:
+                yield Note("imbalance", what, "", "train", seen, settings={"finetune.metric": "macro_f1"})
 
     def _absent(self, train: Counter[str]) -> Iterator[Note]:
         for split, counts in self._counts.items():

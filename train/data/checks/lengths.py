@@ -157,10 +157,10 @@ class Lengths(Check):
         what = (
             f"{seen.count / rows:.1%} of the texts are longer than {limit} tokens, and their ends are cut off"
         )
-        fix = f"finetune.max_length={length}"
         if length <= limit:
             fix = f"shorter texts: the base model reads no more than {self._positions} tokens"
-        return Note("truncation", what, fix, split, seen)
+            return Note("truncation", what, fix, split, seen)
+        return Note("truncation", what, "", split, seen, settings={"finetune.max_length": length})
 
     def _most_unknown(self) -> tuple[str, ...]:
         """Return the most frequent strings that became [UNK]; characters and words, never texts."""

@@ -46,10 +46,12 @@ class Personal(Check):
                 counts = self._counts[split]
                 kinds = ", ".join(f"{kind} {count:,}" for kind, count in counts.most_common())
                 what = f"{counted(seen.count, 'row')} with what looks like personal data ({kinds})"
-                fix = "python -m train prepare RECIPE.toml 'privacy.mode=\"placeholder\"'"
+                mode = self.recipe.privacy.mode
+                fix = "" if mode == "detect" else f"prepare does what privacy.mode={mode} says"
+                settings = {"privacy.mode": "placeholder"} if mode == "detect" else {}
                 samples = self._samples[split]
                 examples = tuple(f"{kind}: {', '.join(samples[kind])}" for kind, _ in counts.most_common())
-                yield Note("personal_data", what, fix, split, seen, examples)
+                yield Note("personal_data", what, fix, split, seen, examples, settings, by_prepare=True)
 
     @override
     def figures(self) -> Mapping[Split, Mapping[str, Any]]:

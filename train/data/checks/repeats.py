@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,8 @@ import pyarrow.compute as pc
 from typing_extensions import override
 
 from train.data.checks.batch import Batch
-from train.data.checks.finding import SHOWN_ROWS, Check, Examination, Note, Sightings, counted
-from train.data.checks.texts import PREPARE
+from train.data.checks.finding import SHOWN_ROWS, Check, Examination, Note, Sightings, counted, overrides_of
+from train.data.checks.texts import DROPPED
 from train.data.clusters import Partition, partition
 from train.data.leakage import DEV, TEST, TRAIN, Reason, contradictory, firsts, leaked, outcomes, touches
 from train.data.spool import Spool, SpoolWriter, Texts
@@ -71,15 +72,19 @@ class Repeats(Check):
         yield from self._duplicates(found, rows)
         yield from self._conflicts(found, rows)
         yield from self._leaks(found, rows)
+        yield from self._measured_twice(found, rows)
+
+    def _nearness(self) -> dict[str, Any]:
+        """Return the setting with which `prepare` finds the near-duplicates that are found here."""
+        wanted = self.recipe.doctor.near_duplicates
+        return {} if wanted == self.recipe.prepare.near_duplicates else {"prepare.near_duplicates": wanted}
 
     def _duplicates(self, found: Partition, rows: dict[str, Integers]) -> Iterator[Note]:
         """Tell of training rows that repeat an earlier one of their label: what `prepare` would drop."""
-        train = int((rows["split"] == TRAIN).sum())
-        splits, labels = rows["split"][:train], rows["label"][:train]
+        members = np.flatnonzero(rows["split"] == TRAIN)
+        train = len(members)
         exact, near = (
-            np.flatnonzero(
-                outcomes(_by(found.equal[:train], rule[:train]), splits, labels, "drop") == Reason.DUPLICATE
-            )
+            _reasoned(found.equal, rule, rows["label"], members, Reason.DUPLICATE)
             for rule in (found.equal, found.near)
         )
         near = np.setdiff1d(near, exact)
@@ -91,23 +96,64 @@ class Repeats(Check):
                 if self.data.dev is None:
                     what += ", and the part of train that becomes dev would have some of them"
                 examples = self._pairs(rows, again, originals)
-                yield Note(name, what, PREPARE, "train", self._sightings(rows, again), examples)
+                settings = {} if name == "duplicates" else self._nearness()
+                fix, seen = "" if settings else DROPPED, self._sightings(rows, again)
+                yield Note(name, what, fix, "train", seen, examples, settings, by_prepare=True)
 
     def _conflicts(self, found: Partition, rows: dict[str, Integers]) -> Iterator[Note]:
-        """Tell of rows whose text stands there with another label too, in any split."""
-        together = np.zeros(len(rows["split"]), dtype=np.int64)
+        """Tell of rows whose text stands there with another label too, in their split or in another."""
         texts = contradictory(found.verbatim, rows["label"])
-        reasons = outcomes(_by(found.equal, found.equal), together, rows["label"], "drop")
-        conflict = reasons == Reason.CONFLICT
+        equal, labels = found.equal, rows["label"]
+        everywhere = _reasoned(equal, equal, labels, np.arange(len(labels)), Reason.CONFLICT)
+        other = firsts(equal, labels != labels[equal])
         for code, split in enumerate(SPLITS):
-            chosen = np.flatnonzero(conflict & (rows["split"] == code))
+            chosen = everywhere[rows["split"][everywhere] == code]
             if len(chosen):
-                differ = chosen[rows["label"][chosen] != rows["label"][found.equal[chosen]]]
-                examples = self._pairs(rows, differ, found.equal[differ], with_labels=True)
-                what = f"{counted(len(chosen), 'row')} with a text that stands there with another label too"
-                what += f" ({counted(texts, 'text')} of all files to the letter)"
-                fix = f"{PREPARE} 'prepare.conflicts=\"drop\"'"
-                yield Note("conflicting_labels", what, fix, split, self._sightings(rows, chosen), examples)
+                inside = _reasoned(
+                    equal, equal, labels, np.flatnonzero(rows["split"] == code), Reason.CONFLICT
+                )
+                outside = np.setdiff1d(chosen, inside)
+                what = _contradictions(len(inside), len(outside), self._contradicted(equal, rows, outside))
+                what += f"; texts of all files with several labels, to the letter: {texts:,}"
+                differ = chosen[(labels[chosen] != labels[equal[chosen]]) | np.isin(chosen, outside)]
+                partners = np.where(labels[differ] != labels[equal[differ]], equal[differ], other[differ])
+                examples = self._pairs(rows, differ, partners, with_labels=True)
+                seen = self._sightings(rows, chosen)
+                yield self._conflict(split, what, seen, examples, is_inside=len(inside) > 0)
+
+    def _conflict(
+        self, split: Split, what: str, seen: Sightings, examples: tuple[str, ...], *, is_inside: bool
+    ) -> Note:
+        """Return the note with what helps: `prepare` chooses among the rows of train, and among no others."""
+        name, conflicts = "conflicting_labels", self.recipe.prepare.conflicts
+        if split != "train":
+            fix = "correct the label that is wrong; prepare judges no label of dev and test"
+            return Note(name, what, fix, split, seen, examples)
+        settings = {"prepare.conflicts": "drop"} if conflicts == "keep" and is_inside else {}
+        fix = "prepare drops them, but for the most frequent label" if conflicts == "majority" else DROPPED
+        fix = "" if settings else fix
+        return Note(name, what, fix, split, seen, examples, settings, by_prepare=True)
+
+    def _contradicted(self, equal: Integers, rows: dict[str, Integers], some: Integers) -> list[Split]:
+        """Return the splits in which a text of these rows, all of one split, has another label."""
+        own = np.full(len(equal), -1, dtype=np.int64)
+        own[equal[some]] = rows["label"][some]
+        differs = (own[equal] >= 0) & (own[equal] != rows["label"])
+        return [split for code, split in enumerate(SPLITS) if differs[rows["split"] == code].any()]
+
+    def _measured_twice(self, found: Partition, rows: dict[str, Integers]) -> Iterator[Note]:
+        """Tell of rows of dev and test that repeat an earlier one of their split and label."""
+        for code in (DEV, TEST):
+            members = rows["split"] == code
+            again = _reasoned(
+                found.equal, found.equal, rows["label"], np.flatnonzero(members), Reason.DUPLICATE
+            )
+            if len(again):
+                split, count = SPLITS[code], counted(int(members.sum()), "row")
+                what = f"{len(again):,} of {count} equal to an earlier one of {split}, with the same label"
+                fix = "take them out of the file where each text is to count once; prepare keeps them"
+                examples = self._pairs(rows, again, firsts(found.equal, members)[again])
+                yield Note("repeated_measure", what, fix, split, self._sightings(rows, again), examples)
 
     def _leaks(self, found: Partition, rows: dict[str, Integers]) -> Iterator[Note]:
         """Tell of dev and test rows that train has too, and of test rows that dev has."""
@@ -130,7 +176,10 @@ class Repeats(Check):
                         what += f", {leaked(found.verbatim, rows['split'], code, source):,} to the letter"
                     check = name if source == TRAIN else "dev_test_overlap"
                     examples = self._pairs(rows, chosen, firsts(rule, rows["split"] == source)[chosen])
-                    yield Note(check, what, PREPARE, SPLITS[code], self._sightings(rows, chosen), examples)
+                    settings = self._nearness() if name == "near_leakage" else {}
+                    fix = " ".join([f"prepare takes such rows out of {SPLITS[source]}", *_with(settings)])
+                    seen = self._sightings(rows, chosen)
+                    yield Note(check, what, fix, SPLITS[code], seen, examples, settings, by_prepare=True)
 
     def _sightings(self, rows: dict[str, Integers], chosen: Integers) -> Sightings:
         files = list(self._files)
@@ -179,10 +228,29 @@ class Groups(Check):
         for split, seen in self._seen.items():
             if seen.count:
                 what = f"{counted(seen.count, 'row')} with a {self.data.group!r} that training rows have too"
-                fix = f"{PREPARE}, which takes those rows out of train"
-                yield Note("shared_groups", what, fix, split, seen)
+                fix = "prepare takes the rows of these groups out of train"
+                yield Note("shared_groups", what, fix, split, seen, by_prepare=True)
 
 
-def _by(equal: Integers, near: Integers) -> Partition:
-    """Return a partition of training rows alone, of which those that are near are superfluous."""
-    return Partition(verbatim=equal, equal=equal, near=near, related=near, capped=0)
+def _reasoned(
+    equal: Integers, near: Integers, labels: Integers, members: Integers, reason: Reason
+) -> Integers:
+    """Return those of the members, taken for training rows, that `prepare` would drop for this reason."""
+    equal, near = equal[members], near[members]
+    found = Partition(verbatim=equal, equal=equal, near=near, related=near, capped=0)
+    reasons = outcomes(found, np.full(len(members), TRAIN), labels[members], "drop")
+    chosen: Integers = members[reasons == reason]
+    return chosen
+
+
+def _contradictions(inside: int, outside: int, splits: list[Split]) -> str:
+    """Say how many rows contradict one of their own split, and how many only one of others."""
+    told = [f"{counted(inside, 'row')} contradict each other"] if inside else []
+    if outside:
+        rows = f"{outside:,}" if inside else counted(outside, "row")
+        told.append(f"{rows} contradict{'s a row' if outside == 1 else ' rows'} of {' or '.join(splits)}")
+    return ", ".join(told)
+
+
+def _with(settings: dict[str, Any]) -> list[str]:
+    return [f"with {one}" for one in overrides_of(settings)]

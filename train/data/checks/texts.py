@@ -82,7 +82,8 @@ class Unusable(Check):
         for (split, name), seen in self._seen.items():
             if seen.count:
                 more = f" {self._problems[split]}" if name == "unusable_row" else ""
-                yield Note(name, f"{counted(seen.count, 'row')} {whats[name]}{more}", PREPARE, split, seen)
+                what = f"{counted(seen.count, 'row')} {whats[name]}{more}"
+                yield Note(name, what, DROPPED, split, seen, by_prepare=True)
 
 
 class Cleanable(Check):
@@ -115,14 +116,15 @@ class Cleanable(Check):
         for (split, name), seen in self._seen.items():
             if name == "foreign" and seen.count > _MOSTLY * self._rows[split]:
                 continue
-            cleaners = [*self.recipe.prepare.cleaners, *({name} - {*self.recipe.prepare.cleaners})]
-            chosen = ", ".join(f'"{one}"' for one in cleaners)
+            given = self.recipe.prepare.cleaners
             yield Note(
                 name,
                 f"{counted(seen.count, 'row')} with a text that {REASONS[name]}",
-                f"{PREPARE} 'prepare.cleaners=[{chosen}]'",
+                DROPPED if name in given else "",
                 split,
                 seen,
+                settings={} if name in given else {"prepare.cleaners": [*given, name]},
+                by_prepare=True,
             )
 
 
@@ -172,21 +174,23 @@ class Invisible(Check):
     @override
     def findings(self) -> Iterator[Note]:
         """Tell how many rows have some."""
-        names = ", ".join(f'"{name}"' for name in (*self.data.normalizers, "remove_invisible"))
+        names = [*self.data.normalizers, "remove_invisible"]
         for split, seen in self._seen.items():
             if seen.count:
                 rows = counted(seen.count, "row")
                 yield Note(
                     "invisible_characters",
                     f"{rows} with zero-width characters, soft hyphens or byte order marks",
-                    f"data.normalizers=[{names}]",
+                    "",
                     split,
                     seen,
+                    settings={"data.normalizers": names},
+                    by_prepare=True,
                 )
 
 
-PREPARE = "python -m train prepare RECIPE.toml"
-"""The command that drops rows."""
+DROPPED = "prepare drops them"
+"""The remedy where that command, with the settings of the recipe, does it."""
 
 
 def _doubtful(batch: Batch) -> Integers:

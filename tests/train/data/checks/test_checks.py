@@ -89,6 +89,7 @@ PLANTED: dict[str, tuple[dict[str, Any], list[int]]] = {
     "truncation": ({"train": LONG}, list(range(1, 11))),
     "unknown_tokens": ({"train": with_row("囍囧" * 10)}, [3]),
     "personal_data": ({"train": with_row("我的手机号13812345678请回电")}, [3]),
+    "repeated_measure": ({"train": clean(), "test": [*clean(9, 2), clean(9, 2)[1]]}, [10]),
     "foreign": ({"train": with_row("this is not Chinese at all")}, [3]),
     "mixed_orthography": ({"train": with_row("這個國家發動產種對這個國家")}, [3]),
     "absent_labels": ({"train": clean(), "dev": [(text, "正面") for text in sentences(12, 1)]}, []),

@@ -63,6 +63,17 @@ def test_utf8_that_decodes_as_declared_is_an_error(find: Find) -> None:
     )
 
 
+def test_utf8_among_files_of_another_encoding_is_to_be_saved_again(find: Find) -> None:
+    rows = [("天地玄黄", "正面"), ("宇宙洪荒", "负面")]
+    splits = {"train": csv_bytes(rows), "test": csv_bytes(rows, encoding="gb18030")}
+    (finding,) = find(Files, "data.encoding=gb18030", suffix=".csv", **splits)
+    assert (finding["check"], finding["split"], finding["settings"]) == ("wrong_encoding", "train", {})
+    assert re.fullmatch(r"save it as gb18030 too, like .*test\.csv, or all files as UTF-8", finding["fix"])
+    plain = {"train": csv_bytes(rows), "test": csv_bytes([("ab", "c")])}
+    (finding,) = find(Files, "data.encoding=gb18030", suffix=".csv", **plain)
+    assert finding["settings"] == {"data.encoding": "utf-8"}
+
+
 @pytest.mark.parametrize(
     ("suffix", "mark", "remedy"),
     [

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import tomllib
+
 import numpy as np
 import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from train.data.checks.batch import Batch
-from train.data.checks.finding import SHOWN_ROWS, Sightings, counted
+from train.data.checks.finding import SHOWN_ROWS, Sightings, counted, overrides_of
 from train.data.stream import SCHEMA
 
 
@@ -28,3 +32,15 @@ def test_sightings_name_the_first_rows_of_the_first_file_and_count_all() -> None
 
 def test_one_is_singular() -> None:
     assert [counted(number, "row") for number in (1, 2, 1200)] == ["1 row", "2 rows", "1,200 rows"]
+
+
+@given(
+    st.one_of(
+        st.text(st.characters(exclude_categories=["Cs"])),
+        st.integers(0, 9999),
+        st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5)),
+    )
+)
+def test_a_setting_is_written_as_toml(value: object) -> None:
+    (override,) = overrides_of({"data.text": value})
+    assert tomllib.loads(override) == {"data": {"text": value}}

@@ -81,6 +81,30 @@ def test_imbalance_asks_for_a_metric_that_minds_it(find: Find, metric: str, fix:
     assert find(Labels, train=rows[:-1] + rows[:1]) != [] == find(Labels, train=rows[20:])
 
 
+def test_a_slip_of_the_pen_is_named_and_is_no_class_of_its_own(find: Find) -> None:
+    train = [(text, ("正面", "负面")[at % 2]) for at, text in enumerate(sentences(80))]
+    found = find(Labels, train=[*train, ("好吃极了", "正 面")], test=clean(seed=1))
+    assert [one["check"] for one in found] == ["similar_labels"]
+    assert found[0]["what"].endswith(": '正 面' (1 row) beside '正面' (40)")
+    assert found[0]["examples"] == []
+    rare = find(Labels, train=[*train, ("好吃极了", "正 面"), ("还行吧", "中性")], test=clean(seed=1))
+    assert {one["check"] for one in rare} == {"similar_labels", "rare_labels", "imbalance", "absent_labels"}
+    texts = {one["check"]: f"{one['what']} {one['examples']}" for one in rare}
+    assert "1 of 3 labels with fewer than 10 training rows" in texts["rare_labels"]
+    assert "1 of 3 labels without a row in test" in texts["absent_labels"]
+    for name in ("rare_labels", "imbalance", "absent_labels"):
+        assert "'中性'" in texts[name]
+        assert "正 面" not in texts[name]
+
+
+def test_of_many_similar_labels_some_are_named(find: Find) -> None:
+    names = [f"类{chr(0x4E00 + at)}" for at in range(7)]
+    rows = [(text, names[at % 7]) for at, text in enumerate(sentences(140))]
+    (finding,) = find(Labels, train=[*rows, *(("好", f"{name[0]} {name[1]}") for name in names)])
+    assert finding["what"].startswith("7 pairs of labels")
+    assert finding["what"].endswith(" and 2 more")
+
+
 def test_figures_count_every_label_and_show_the_most_frequent(recipe_for: Callable[..., Any]) -> None:
     rows = [(text, f"类{at % 300}") for at, text in enumerate(sentences(6001))]
     figures = diagnose(recipe_for(train=rows), [Labels])["splits"]["train"]

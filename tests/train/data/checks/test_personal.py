@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.train.data.checks.clean_rows import clean
+from train.data.checks.finding import Finding
 from train.data.checks.personal import Personal, masked
 from train.doctor import diagnose
 
@@ -26,6 +28,20 @@ def test_every_kind_is_counted_and_no_value_is_told(recipe_for: Callable[..., An
     assert "mobile: 1**********" in finding["examples"]
     told = json.dumps(diagnosis, ensure_ascii=False)
     assert not [value for value in [*VALUES, "1391", "138", "zhang", "110101"] if value in told]
+
+
+@pytest.mark.parametrize(
+    ("mode", "fix", "setting"),
+    [
+        ("detect", 'privacy.mode="placeholder"', {"privacy.mode": "placeholder"}),
+        ("drop", "prepare does what privacy.mode=drop says", {}),
+    ],
+)
+def test_the_remedy_is_left_to_the_recipe_that_has_one(
+    find: Callable[..., list[Finding]], mode: str, fix: str, setting: dict[str, str]
+) -> None:
+    (finding,) = find(Personal, f"privacy.mode={mode}", train=[*clean(), ("电话13812345678", "正面")])
+    assert (finding["fix"], finding["settings"]) == (fix, setting)
 
 
 @given(st.text(min_size=1))

@@ -53,6 +53,78 @@ def test_a_conflict_is_told_of_every_row_in_it_and_is_no_duplicate(find: Find) -
     assert found["duplicates", "train"]["rows"] == [31]
 
 
+def test_rows_that_contradict_each_other_are_told_from_those_that_contradict_other_splits(find: Find) -> None:
+    train, test = clean(), clean(seed=1)
+    for at in range(5):
+        train[20 + at] = (train[at][0], "中性")
+    test[4], test[5] = (train[9][0], "中性"), train[10]
+    found = by_name(find(Repeats, train=train, test=test))
+    inside, outside = found["conflicting_labels", "train"], found["conflicting_labels", "test"]
+    end = "; texts of all files with several labels, to the letter: 6"
+    assert inside["what"] == f"10 rows contradict each other, 1 contradicts a row of test{end}"
+    assert outside["what"] == f"1 row contradicts a row of train{end}"
+    assert (inside["count"], outside["count"], outside["rows"]) == (11, 1, [5])
+    assert (inside["fix"], outside["fix"][:17]) == ("prepare drops them", "correct the label")
+
+
+def test_a_row_that_contradicts_another_split_only_comes_with_its_opposite(find: Find) -> None:
+    train, dev, test = clean(), clean(seed=1), clean(seed=2)
+    dev[3], test[4], test[5] = train[7], (train[7][0], "中性"), (train[7][0], "中性")
+    found = by_name(find(Repeats, train=train, dev=dev, test=test))
+    for split, others, row in (("train", "test", 8), ("dev", "test", 4)):
+        conflict = found["conflicting_labels", split]
+        assert conflict["what"].startswith(f"1 row contradicts a row of {others};")
+        (pair,) = conflict["examples"]
+        assert f"{split}.jsonl row {row} ('负面') is like" in pair
+        assert pair.endswith("test.jsonl row 5 ('中性')")
+    assert found["conflicting_labels", "test"]["what"].startswith("2 rows contradict rows of train or dev;")
+
+
+@pytest.mark.parametrize(
+    ("conflicts", "fix"),
+    [
+        ("drop", "prepare drops them"),
+        ("majority", "prepare drops them, but for the most frequent label"),
+        ("keep", 'prepare.conflicts="drop"'),
+    ],
+)
+def test_a_setting_is_named_where_prepare_would_keep_contradictions(
+    find: Find, conflicts: str, fix: str
+) -> None:
+    rows = [*clean(), (clean()[0][0], "负面")]
+    (finding,) = find(Repeats, f"prepare.conflicts={conflicts}", train=rows)
+    assert finding["fix"] == fix
+    assert finding["settings"] == ({"prepare.conflicts": "drop"} if conflicts == "keep" else {})
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_rows_that_are_measured_twice_are_told_of(find: Find, split: str) -> None:
+    rows = clean(seed=1)
+    rows[20], rows[30], rows[31] = rows[2], (rows[4][0].replace("。", "！"), rows[4][1]), rows[2]
+    (finding,) = find(Repeats, train=clean(), **{split: rows})
+    assert (finding["check"], finding["split"], finding["severity"]) == ("repeated_measure", split, "info")
+    assert finding["rows"] == [21, 31, 32]
+    assert finding["what"] == f"3 of 40 rows equal to an earlier one of {split}, with the same label"
+    assert [pair.rpartition(" ")[2] for pair in finding["examples"]] == ["3", "5", "3"]
+
+
+def test_a_text_of_test_that_train_has_too_is_not_measured_twice(find: Find) -> None:
+    test = [*clean(seed=1)[:9], clean()[3]]
+    assert set(by_name(find(Repeats, train=clean(), test=test))) == {("leakage", "test")}
+
+
+def test_prepare_gets_the_threshold_of_the_doctor(find: Find) -> None:
+    rows = [*clean(), (clean()[0][0].replace("。", "呀。"), "正面")]
+    (same,) = find(Repeats, train=rows)
+    assert (same["fix"], same["settings"]) == ("prepare drops them", {})
+    (other,) = find(Repeats, "doctor.near_duplicates=0.5", train=rows)
+    assert (other["fix"], other["settings"]) == (
+        "prepare.near_duplicates=0.5",
+        {"prepare.near_duplicates": 0.5},
+    )
+    assert other["by_prepare"]
+
+
 def test_a_conflict_beside_a_near_duplicate_hides_it_not(find: Find) -> None:
     rows = clean()
     rows[20] = (rows[0][0].replace("。", "呀。"), "正面")

@@ -76,8 +76,9 @@ def test_plain_rows_are_spared_and_pairs_are_not() -> None:
 def test_the_remedy_keeps_the_cleaners_of_the_recipe(find: Find) -> None:
     rows = [*clean(), ("<b>房间</b>很干净", "正面"), ("好", "正面")]
     found = {one["check"]: one for one in find(Cleanable, 'prepare.cleaners=["one_character"]', train=rows)}
-    assert found["html_remnant"]["fix"].endswith("""'prepare.cleaners=["one_character", "html_remnant"]'""")
-    assert found["one_character"]["fix"].endswith("""'prepare.cleaners=["one_character"]'""")
+    assert found["html_remnant"]["fix"] == 'prepare.cleaners=["one_character", "html_remnant"]'
+    assert found["html_remnant"]["settings"] == {"prepare.cleaners": ["one_character", "html_remnant"]}
+    assert (found["one_character"]["fix"], found["one_character"]["settings"]) == ("prepare drops them", {})
     assert "with a text that is one character" in found["one_character"]["what"]
 
 
