@@ -24,11 +24,12 @@ from train.data.augment_folder import write_augmented
 from train.data.augment_rows import Augmented, augment_rows, budgets, growing
 from train.data.checks.finding import counted
 from train.data.loader import Splits, load_splits
+from train.data.prepared import refuse_loss
 from train.phases import phase
 from train.protection import key_of, key_settings, warn_of_open_copy
 from train.quick_models import QUICK_MODELS, answers, positions
 from train.recipe import expanded
-from train.run import RunDirectory, staged, write_json
+from train.run import RunDirectory, named_files, staged, write_json
 from train.section import SPLITS
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ def run(recipe: Recipe) -> Path:
     Raises
     ------
     RecipeError
-        A file, column or base model does not exist, there are too many rows, or no class is to get any.
+        A file, column or base model does not exist, there are too many rows, no class is to get any, or what
+        is read, or is somebody else's, would be replaced.
     DataError
         Rows cannot be read.
     UsageError
@@ -56,12 +58,13 @@ def run(recipe: Recipe) -> Path:
     """
     directory, key = RunDirectory.of(recipe), key_of(recipe)
     _refuse_own_result(recipe, directory.augmented)
+    read = audit.data_files(recipe, *SPLITS) + audit.base_model(recipe.finetune.base_model)
+    refuse_loss(directory.augmented, [*read, *named_files(recipe)])
     splits = load_splits(recipe)
     _refuse_many(recipe, len(splits.train))
     wanted = _budgets(recipe, splits)
     with directory.locked():
         made = _augment(recipe, directory, splits, wanted, key)
-        read = audit.data_files(recipe, *SPLITS) + audit.base_model(recipe.finetune.base_model)
         audit.record("augment", recipe, read, [made])
     return made
 

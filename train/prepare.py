@@ -11,7 +11,7 @@ import logging
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,21 +19,23 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from runtime.errors import DataError, RecipeError
-from runtime.pii import DEFAULT_KINDS, mask
+from runtime.errors import RecipeError
+from runtime.pii import DEFAULT_KINDS, find, mask, replaced
 from train import audit
-from train.config import Recipe
-from train.data.allocation import STEPS, Allocation, allocate, cuts
+from train.config import Origin, Recipe
+from train.data.allocation import STEPS, Allocation, allocate, cuts, encoded
+from train.data.checks.commands import command
 from train.data.clusters import partition
 from train.data.datasheet import Preparation, print_counts, write_datasheet
 from train.data.intake import DROPPED_ROWS, KEY, Intake, dropped_rows, take_in
+from train.data.judgement import judge, refuse_empty_labels
 from train.data.leakage import Reason
 from train.data.ledger import Ledger, count_labels
+from train.data.origin import Origins
 from train.data.prepared import DROPPED, columns_of, refuse_loss, write_parquet, write_split
-from train.data.privacy import Anonymizer, normalizers_of
-from train.data.row_steps import UNUSABLE, RowSteps
+from train.data.privacy import Anonymizer, normalizers_of, placeholder
+from train.data.row_steps import RowSteps
 from train.data.spool import Texts
-from train.data.stream import ROWS_AT_ONCE
 from train.phases import phase
 from train.protection import key_of, key_settings, warn_of_open_copy
 from train.recipe import expanded
@@ -43,8 +45,8 @@ from train.section import SPLITS, Split
 logger = logging.getLogger(__name__)
 
 _WORK = "work"
-_MANY = 0.5
-_SHOWN_LABELS = 5
+_OF_THIS_COMMAND = ("prepare.", "privacy.", "doctor.")
+"""Settings that no later command needs."""
 
 
 def run(recipe: Recipe) -> Path:
@@ -73,8 +75,7 @@ def run(recipe: Recipe) -> Path:
     audit.record("prepare", recipe, read, [directory.prepared])
     print_counts(content)
     warn_of_open_copy(recipe, read, directory.prepared)
-    settings = [f"data.prepared={directory.prepared}", *key_settings(recipe)]
-    logger.info("train on them with %s", shlex.join(settings))
+    logger.info("train on them with %s", _next_command(recipe, directory.prepared))
     return directory.prepared
 
 
@@ -87,6 +88,16 @@ def _refuse_own_result(recipe: Recipe, target: Path) -> None:
         )
 
 
+def _next_command(recipe: Recipe, made: Path) -> str:
+    """Return what trains on the rows, quoted for a shell; the settings alone where the recipe is no file."""
+    settings = [f"data.prepared={made}", *key_settings(recipe)]
+    if recipe.origin.path is None:
+        return shlex.join(settings)
+    kept = tuple(one for one in recipe.origin.overrides if not one.startswith(_OF_THIS_COMMAND))
+    paths = dict(setting.split("=", 1) for setting in settings)
+    return command("all", Origin(recipe.origin.path, kept), {}, paths)
+
+
 def _prepare(
     recipe: Recipe, shares: dict[Split, float], staging: Path, key: bytes | None
 ) -> dict[str, object]:
@@ -95,6 +106,7 @@ def _prepare(
     steps = row_steps(recipe)
     ledger = Ledger([*steps.names, *(step for step, _ in STEPS.values())])
     taken = take_in(recipe.labelled(), steps, recipe.prepare.engine, ledger, work)
+    refuse_empty_labels(ledger, recipe.prepare.label_separator)
     with phase("comparing texts") as report:
         found = partition(Texts(taken.rows.table.column(KEY)), recipe.prepare.near_duplicates or None, report)
     placed = allocate(taken.rows.table, taken.counts, found, shares, recipe.prepare)
@@ -104,7 +116,7 @@ def _prepare(
     )
     del taken
     shutil.rmtree(work)
-    _judge(recipe, ledger, shares)
+    judge(recipe, ledger, shares, placed.cut)
     return write_datasheet(staging, prepared)
 
 
@@ -120,25 +132,51 @@ def row_steps(recipe: Recipe) -> RowSteps:
     masks = tuple(name for name in normalizers_of(privacy) if name not in normalizers)
     if privacy.mode == "placeholder":
         privacy = privacy.model_copy(update={"mode": "detect"})  # the masks do the rest, in serving too
-    shown = partial(mask, kinds=tuple({*DEFAULT_KINDS, *privacy.kinds}))
-    return RowSteps(normalizers, recipe.prepare.cleaners, shown, Anonymizer(privacy), masks)
+    rest = partial(mask, kinds=tuple(kind for kind in DEFAULT_KINDS if kind not in privacy.kinds))
+    return RowSteps(
+        normalizers,
+        recipe.prepare.cleaners,
+        _masker(recipe),
+        Anonymizer(privacy),
+        masks,
+        rest,
+        recipe.prepare.label_separator,
+    )
+
+
+def _masker(recipe: Recipe) -> Callable[[str], str]:
+    """Return what hides personal data in texts that are shown: all kinds, and those that the recipe names."""
+    kinds = tuple({*DEFAULT_KINDS, *recipe.privacy.kinds})
+    return partial(_masked, kinds=kinds, presidio=recipe.privacy.presidio)
+
+
+def _masked(text: str, *, kinds: Sequence[str], presidio: bool) -> str:
+    if presidio:
+        from train.data.presidio import find_more
+
+        spans = find_more(text, kinds)
+    else:
+        spans = find(text, kinds)
+    return replaced(text, spans, lambda kind, _: placeholder(kind)) if spans else text
 
 
 def _write(
     recipe: Recipe, taken: Intake, placed: Allocation, ledger: Ledger, staging: Path, key: bytes | None
 ) -> None:
     """Write every split that has rows, and the rows that were dropped."""
-    names = columns_of(recipe.labelled())
+    names, origins = columns_of(recipe.labelled()), Origins(recipe.labelled())
     with phase("writing") as report:
-        dropped = _dropped(taken, placed, ledger)
-        if recipe.privacy.mode != "detect":
-            dropped = map(_hidden, dropped)
-        write_parquet(staging / DROPPED, DROPPED_ROWS, dropped, key)
+        hide = None if recipe.privacy.mode == "detect" else _masker(recipe)
+        columns = [name for name in DROPPED_ROWS.names if name != "text_pair" or name in names]
+        schema = pa.schema([DROPPED_ROWS.field(name) for name in columns])
+        dropped = (_shown(batch, hide, origins).select(columns) for batch in _dropped(taken, placed, ledger))
+        write_parquet(staging / DROPPED, schema, dropped, key)
         for number, split in enumerate(SPLITS):
             chosen = (placed.splits == number) & (placed.reasons == Reason.KEPT)
             if chosen.any():
                 labels = ledger.labels_out[split] = Counter()
-                ledger.rows_out[split] = write_split(staging, split, _kept(taken, chosen, names, labels), key)
+                kept = (_placed(batch, origins) for batch in _kept(taken, chosen, names, labels))
+                ledger.rows_out[split] = write_split(staging, split, kept, key)
                 report(ledger.rows_out.total(), len(taken.rows))
 
 
@@ -155,86 +193,46 @@ def _dropped(taken: Intake, placed: Allocation, ledger: Ledger) -> Iterator[pa.R
     """Yield all dropped rows: first those that the row steps dropped, then the others."""
     for _, batch in taken.dropped.batches():
         yield batch
-    rows = taken.rows.table
-    for number, split in enumerate(SPLITS):
-        at = np.flatnonzero((placed.splits == number) & (placed.reasons != Reason.KEPT))
-        for part in np.array_split(at, -(-len(at) // ROWS_AT_ONCE) or 1):
-            steps = [STEPS[Reason(reason)] for reason in placed.reasons[part].tolist()]
-            other = rows.select(["file", "number"]).take(placed.other[part])
-            table = rows.select(["file", "number", "text", "label"]).take(part)
+    names, files = encoded(taken.rows.table.column("file"))
+    numbers = taken.rows.table.column("number").to_numpy()
+    for start, batch in taken.rows.batches():
+        inside = slice(start, start + len(batch))
+        for number, split in enumerate(SPLITS):
+            chosen = (placed.splits[inside] == number) & (placed.reasons[inside] != Reason.KEPT)
+            at = start + np.flatnonzero(chosen)
+            if not len(at):
+                continue
+            steps, other = placed.steps(at), placed.other[at]
+            table = pa.Table.from_batches([batch.filter(pa.array(chosen))])
             for name, column in (
                 ("step", pa.array([step for step, _ in steps], pa.string())),
                 ("reason", pa.array([reason for _, reason in steps], pa.string())),
-                ("of_file", other.column("file")),
-                ("of_number", other.column("number")),
+                ("of_file", pa.array([names[file] for file in files[other].tolist()], pa.string())),
+                ("of_number", pa.array(numbers[other])),
             ):
                 table = table.append_column(name, column)
             ledger.drop(split, table)
             yield from dropped_rows(table, split).to_batches()
 
 
-def _hidden(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return dropped rows with placeholders for personal data: some went before they were replaced."""
-    texts = [None if text is None else mask(text) for text in batch.column("text").to_pylist()]
-    place = batch.schema.get_field_index("text")
-    return batch.set_column(place, batch.schema.field(place), pa.array(texts, pa.string()))
+def _shown(batch: pa.RecordBatch, hide: Callable[[str], str] | None, origins: Origins) -> pa.RecordBatch:
+    """Return dropped rows as a person may see them: some went before their personal data were replaced."""
+    if hide is not None:
+        for name in ("text", "text_pair", "label"):
+            values = batch.column(name).to_pylist()
+            hidden = [None if value is None else hide(value) for value in values]
+            batch = _with(batch, name, pa.array(hidden, pa.string()))
+    return _placed(_placed(batch, origins), origins, "of_")
 
 
-def _judge(recipe: Recipe, ledger: Ledger, shares: Mapping[Split, float]) -> None:
-    """Refuse a result without the rows that training needs, and warn of one that has lost many.
-
-    Raises
-    ------
-    DataError
-        A split that was given, or was to be cut, has no row.
-    """
-    steps = {count["step"]: count["dropped"] for count in ledger.by_step() if count["dropped"]}
-    lost = ", ".join(f"{step} {count:,}" for step, count in steps.items()) or "none"
-    for split in SPLITS:
-        if ledger.rows_out[split]:
-            continue
-        if split == "train" or split in ledger.rows_in:
-            reason = ledger.commonest_reason(split)
-            most = "" if reason is None else f"; the commonest reason: {reason}"
-            raise DataError(
-                f"no {split} row is left of {ledger.rows_in[split]:,} in {getattr(recipe.labelled(), split)} "
-                f"(rows dropped: {lost}{most}); correct the data, or choose other settings of [prepare]."
-            )
-        if split in shares:
-            setting = "data.dev_fraction" if split == "dev" else "prepare.test_fraction"
-            joined = "near-duplicates" if recipe.labelled().group is None else "of one data.group"
-            raise DataError(
-                f"{ledger.rows_out['train']:,} rows are left, too few to cut a share of {shares[split]} for "
-                f"{split} from, or too many of them {joined}; add rows, raise {setting}, or set data.{split}."
-            )
-    if unusable := steps.get(UNUSABLE):
-        logger.warning(
-            "%s rows have no text or no label that can be used and were dropped: see %s",
-            f"{unusable:,}",
-            DROPPED,
-        )
-    if ledger.dropped.total() > _MANY * ledger.rows_in.total():
-        logger.warning(
-            "%s of %s rows were dropped (%s): see %s",
-            *(f"{count:,}" for count in (ledger.dropped.total(), ledger.rows_in.total())),
-            lost,
-            DROPPED,
-        )
-    if len(ledger.labels_out["train"]) == 1:
-        logger.warning(
-            "all training rows have one label, from which nothing can be learned; add rows of others"
-        )
-    _warn_of_lost_labels(ledger)
+def _placed(batch: pa.RecordBatch, origins: Origins, prefix: str = "") -> pa.RecordBatch:
+    """Return rows with the file and number that they had before they were first prepared."""
+    names = (f"{prefix}file", f"{prefix}number")
+    for name, column in zip(names, origins.of(*(batch.column(name) for name in names)), strict=True):
+        batch = _with(batch, name, column)
+    return batch
 
 
-def _warn_of_lost_labels(ledger: Ledger) -> None:
-    for split, before in ledger.labels_in.items():
-        gone = sorted(before.keys() - ledger.labels_out[split].keys())
-        if gone:
-            logger.warning(
-                "%d of the %d labels of %s have no row left there: %s",
-                len(gone),
-                len(before),
-                split,
-                ", ".join(repr(mask(name[:40])) for name in gone[:_SHOWN_LABELS]),
-            )
+def _with(batch: pa.RecordBatch, name: str, column: pa.Array) -> pa.RecordBatch:
+    at = batch.schema.get_field_index(name)
+    return batch.set_column(at, batch.schema.field(at), column)

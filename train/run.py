@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -194,7 +195,7 @@ def private_file(path: Path) -> Iterator[Path]:
     Only the owner may read it.
     """
     private_directory(path.parent)
-    beside = path.with_name(f".{path.name}.part")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")  # another process may write it too
     try:
         yield beside
         close_to_others(beside)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -132,3 +135,15 @@ def recipe(tmp_path: Path) -> Path:
     lines = ["[data]", f'train = "{tmp_path}/train.csv"', "[run]", f'directory = "{tmp_path}/run"']
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
+
+
+def dropped(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows that `prepare` dropped."""
+    found: list[dict[str, Any]] = pq.read_table(folder / "dropped.parquet").to_pylist()
+    return found
+
+
+def sheet(folder: Path) -> dict[str, Any]:
+    """Return the datasheet of a prepared folder."""
+    found: dict[str, Any] = json.loads((folder / "datasheet.json").read_text(encoding="utf-8"))
+    return found

@@ -222,3 +222,17 @@ def test_rows_it_made_are_not_augmented_again(
     folder = augment.run(make(*SETTINGS))
     with pytest.raises(RecipeError, match="is what augment writes here"):
         augment.run(read_recipe(project, [f"data.prepared={folder}", *SETTINGS]))
+
+
+def test_a_folder_of_another_and_what_is_read_are_not_replaced(
+    make: Make, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged_by(monkeypatch, likes_more_rows=True)
+    folder = augment.run(make(*SETTINGS))
+    assert augment.run(make(*SETTINGS)) == folder
+    with pytest.raises(RecipeError, match=r"train\.parquet is to be read and lies in"):
+        augment.run(make(*SETTINGS, f"data.train={folder}/train.parquet"))
+    (folder / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"holds 'notes\.txt', which no datasheet"):
+        augment.run(make(*SETTINGS))
+    assert (folder / "notes.txt").read_text(encoding="utf-8") == "mine"

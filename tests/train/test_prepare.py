@@ -5,7 +5,6 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from runtime.errors import DataError
 from runtime.keys import new_key
 from runtime.manifest import Manifest, file_digest
-from tests.train.conftest import Make, plain, write_csv
+from tests.train.conftest import Make, dropped, plain, sheet, write_csv
 from train import finetune, prepare
 from train.__main__ import main
 from train.artifact import TRAINING_NAME
@@ -45,16 +44,6 @@ def prepared(recipe: Path) -> Prepare:
 
 def texts(folder: Path, split: str) -> list[str]:
     found: list[str] = pq.read_table(folder / f"{split}.parquet").column("text").to_pylist()
-    return found
-
-
-def dropped(folder: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = pq.read_table(folder / "dropped.parquet").to_pylist()
-    return found
-
-
-def sheet(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "datasheet.json").read_text(encoding="utf-8"))
     return found
 
 
@@ -342,12 +331,6 @@ def test_rows_of_one_label_are_warned_of(prepared: Prepare, caplog: pytest.LogCa
 def test_the_commonest_reason_is_told_where_nothing_is_left(prepared: Prepare) -> None:
     with pytest.raises(DataError, match="unusable 2; the commonest reason: has no label in 'label'"):
         prepared(train=[("很好", ""), ("太差", "")], test=plain(2, 60))
-
-
-def test_what_comes_next_is_told(prepared: Prepare, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-    folder = prepared(train=plain(20), test=plain(2, 60))
-    assert f"train on them with data.prepared={folder}" in caplog.text
 
 
 def test_too_few_rows_to_cut_from_are_refused(prepared: Prepare) -> None:

@@ -23,25 +23,54 @@ Integers = npt.NDArray[np.int64]
 TEST_FRACTION = 0.1
 """Share of the rows that is test where neither dev nor test is given."""
 
-STEPS: dict[Reason, tuple[str, str]] = {
-    Reason.IN_TEST: ("in_test", "is a test row too, nearly one, or of its group"),
-    Reason.IN_DEV: ("in_dev", "is a dev row too, nearly one, or of its group"),
-    Reason.CONFLICT: ("conflict", "stands in train with another label too"),
-    Reason.DUPLICATE: ("duplicate", "repeats a training row of the same label, or nearly"),
+STEPS: dict[Reason, tuple[str, tuple[str, ...]]] = {
+    Reason.IN_TEST: (
+        "in_test",
+        ("is a test row too", "is nearly a test row", "is of the group of a test row"),
+    ),
+    Reason.IN_DEV: ("in_dev", ("is a dev row too", "is nearly a dev row", "is of the group of a dev row")),
+    Reason.CONFLICT: ("conflict", ("stands in train with another label too",)),
+    Reason.DUPLICATE: (
+        "duplicate",
+        ("repeats a training row of the same label", "nearly repeats a training row of the same label"),
+    ),
 }
-"""Why a row is dropped → name of the step and the reason in words, in the order of the steps."""
+"""Why a row is dropped → name of the step and, by `Allocation.links`, the reason in words, in order."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What splits were cut from: rows, the clusters of texts among them, and the groups that stay whole.
+
+    Groups join clusters; the largest has `largest` rows.
+    """
+
+    rows: int
+    clusters: int
+    groups: int
+    largest: int
 
 
 @dataclass(frozen=True)
 class Allocation:
     """For each row: why it is dropped, the number in `SPLITS` of its split, and the row it was compared with.
 
-    `other` is -1 where a row stays.
+    `other` is -1 where a row stays; `links` tells what joins the two: 0 where their texts are equal, 1 where
+    they are nearly so, themselves or through others, 2 where only a group joins them.
     """
 
     reasons: npt.NDArray[np.int8]
     splits: npt.NDArray[np.int8]
     other: Integers
+    links: npt.NDArray[np.int8]
+    cut: Cut | None
+    """None where no split was cut."""
+
+    def steps(self, at: Integers) -> list[tuple[str, str]]:
+        """Return for some dropped rows the name of the step and the reason in words."""
+        pairs = zip(self.reasons[at].tolist(), self.links[at].tolist(), strict=True)
+        found = [(STEPS[Reason(reason)], link) for reason, link in pairs]
+        return [(step, words[link]) for (step, words), link in found]
 
 
 def cuts(data: DataSection, prepare: PrepareSection) -> dict[Split, float]:
@@ -91,9 +120,11 @@ def allocate(
     """
     sets, numbers = label_sets(rows.column("label"), prepare.label_separator)
     splits = np.repeat(np.arange(len(SPLITS), dtype=np.int8), [counts.get(split, 0) for split in SPLITS])
-    found = replace(found, related=joined(found.related, rows.column("group")))
+    texts = found.related
+    found = replace(found, related=joined(texts, rows.column("group")))
     reasons = outcomes(found, splits, numbers, prepare.conflicts)
-    other = _others(found, splits, numbers, reasons)
+    other, links = _others(found, texts, splits, numbers, reasons)
+    cut = None
     if shares:
         open_to = np.flatnonzero((splits == TRAIN) & (reasons == Reason.KEPT))
         groups = found.related[open_to]
@@ -101,12 +132,15 @@ def allocate(
         part = grouped_split(labels, groups, list(shares.values()), prepare.seed)
         targets = np.array([SPLITS.index(split) for split in shares] + [TRAIN], dtype=np.int8)
         splits[open_to] = targets[part]
-    return Allocation(reasons, splits, other)
+        sizes = np.unique(groups, return_counts=True)[1]
+        clusters = len(np.unique(texts[open_to]))
+        cut = Cut(len(open_to), clusters, len(sizes), int(sizes.max(initial=0)))
+    return Allocation(reasons, splits, other, links, cut)
 
 
 def label_sets(labels: pa.ChunkedArray, separator: str | None) -> tuple[list[frozenset[str]], Integers]:
     """Return the different sets of labels, and for each row the number of its set."""
-    names, codes = _encoded(labels)
+    names, codes = encoded(labels)
     known: dict[frozenset[str], int] = {}
     numbers = [known.setdefault(parts_of(name, separator), len(known)) for name in names]
     return list(known), np.array(numbers, dtype=np.int64)[codes]
@@ -119,12 +153,17 @@ def parts_of(label: str, separator: str | None) -> frozenset[str]:
     return frozenset(filter(None, map(str.strip, label.split(separator))))
 
 
+def in_order(label: str, separator: str) -> str:
+    """Return the labels of a row sorted, each once: one name for one set; as it is where there is none."""
+    return separator.join(sorted(parts_of(label, separator))) or label
+
+
 def joined(clusters: Integers, groups: pa.ChunkedArray) -> Integers:
     """Return groups of rows so that rows of one cluster, or of one value of a group, are in one.
 
     A row without a value has its cluster only.
     """
-    names, values = _encoded(groups)
+    names, values = encoded(groups)
     if not any(names):
         return clusters
     if "" in names:
@@ -133,7 +172,7 @@ def joined(clusters: Integers, groups: pa.ChunkedArray) -> Integers:
     return merged(clusters, np.where(values < 0, alone, values))
 
 
-def _encoded(column: pa.ChunkedArray) -> tuple[list[str], Integers]:
+def encoded(column: pa.ChunkedArray) -> tuple[list[str], Integers]:
     """Return the different values of a column, and for each row the number of its own, -1 for null."""
     encoded = column.dictionary_encode().unify_dictionaries()
     chunks = [np.asarray(chunk.indices.fill_null(-1), dtype=np.int64) for chunk in encoded.chunks]
@@ -142,22 +181,39 @@ def _encoded(column: pa.ChunkedArray) -> tuple[list[str], Integers]:
 
 
 def _others(
-    found: Partition, splits: npt.NDArray[np.int8], labels: Integers, reasons: npt.NDArray[np.int8]
-) -> Integers:
-    """Return for each dropped row the first of those that it was dropped for."""
+    found: Partition,
+    texts: Integers,
+    splits: npt.NDArray[np.int8],
+    labels: Integers,
+    reasons: npt.NDArray[np.int8],
+) -> tuple[Integers, npt.NDArray[np.int8]]:
+    """Return for each dropped row the first of those that it was dropped for, and what joins the two.
+
+    One that is equal comes before one that is nearly so, and that before one of the same group.
+    """
     other = np.full(len(reasons), -1, dtype=np.int64)
+    links = np.zeros(len(reasons), dtype=np.int8)
+    kept = (splits == TRAIN) & (reasons == Reason.KEPT)
+    across = (found.equal, texts, found.related)
+    within = (_alike(found.equal, labels), _alike(found.near, labels))
     for reason, clusters, members in (
-        (Reason.IN_TEST, found.related, splits == TEST),
-        (Reason.IN_DEV, found.related, splits == DEV),
+        (Reason.IN_TEST, across, splits == TEST),
+        (Reason.IN_DEV, across, splits == DEV),
+        (Reason.DUPLICATE, within, kept),
     ):
         dropped = reasons == reason
-        other[dropped] = firsts(clusters, members)[dropped]
-    _, alike = np.unique(found.near * (labels.max(initial=0) + 1) + labels, return_inverse=True)
-    kept = (splits == TRAIN) & (reasons == Reason.KEPT)
-    repeats = reasons == Reason.DUPLICATE
-    other[repeats] = firsts(alike, kept)[repeats]
+        for link, cluster in enumerate(clusters):
+            first = firsts(cluster, members)
+            fresh = dropped & (other < 0) & (first < len(first))
+            other[fresh], links[fresh] = first[fresh], link
     _point_at_another_label(other, reasons == Reason.CONFLICT, found.equal, labels, splits == TRAIN)
-    return other
+    return other, links
+
+
+def _alike(clusters: Integers, labels: Integers) -> Integers:
+    """Return clusters of rows that also have the same label."""
+    alike: Integers = np.unique(clusters * (labels.max(initial=0) + 1) + labels, return_inverse=True)[1]
+    return alike
 
 
 def _point_at_another_label(

@@ -47,6 +47,7 @@ DROPPED_ROWS = pa.schema(
         pa.field("step", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
         pa.field("text", pa.string()),
+        pa.field("text_pair", pa.string()),
         pa.field("label", pa.string()),
         pa.field("of_file", pa.string()),
         pa.field("of_number", pa.int64()),
@@ -159,11 +160,10 @@ def _keyed(table: pa.Table) -> pa.Table:
 
 def dropped_rows(table: pa.Table, split: Split) -> pa.Table:
     """Return rows with a step and a reason as `DROPPED_ROWS`, null where they were compared with none."""
-    columns = {name: table.column(name) for name in ("file", "number", "step", "reason", "text", "label")}
+    columns = {name: table.column(name) for name in DROPPED_ROWS.names if name in table.column_names}
     columns["split"] = pa.repeat(split, len(table))
     for name in ("of_file", "of_number"):
-        known = name in table.column_names
-        columns[name] = table.column(name) if known else pa.nulls(len(table), DROPPED_ROWS.field(name).type)
+        columns.setdefault(name, pa.nulls(len(table), DROPPED_ROWS.field(name).type))
     return pa.Table.from_arrays(
         [pc.cast(columns[name], DROPPED_ROWS.field(name).type) for name in DROPPED_ROWS.names],
         schema=DROPPED_ROWS,

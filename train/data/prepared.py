@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from runtime.envelope import SUFFIX, content_digest, encrypting
 from runtime.errors import RecipeError
@@ -165,7 +166,8 @@ def section_of(folder: str | Path, data: DataSection) -> DataSection:
     Raises
     ------
     RecipeError
-        The folder is none that prepare wrote, or a file is missing or differs from its recorded digest.
+        The folder is none that prepare wrote, or another version did, or a file is missing or differs from
+        its recorded digest.
     """
     place = expanded(folder)
     datasheet = read_datasheet(place)
@@ -181,9 +183,15 @@ def section_of(folder: str | Path, data: DataSection) -> DataSection:
         "group": "group" if "group" in columns else None,
         "columns": None,
         "encoding": "utf-8",
-        "normalizers": tuple(datasheet["normalizers"]),
+        "normalizers": datasheet["normalizers"],
     }
-    return DataSection.model_validate(settings)
+    try:
+        return DataSection.model_validate_json(json.dumps(settings))
+    except ValidationError as error:
+        raise RecipeError(
+            f"data.prepared={str(folder)!r}: its normalizers {datasheet['normalizers']} are none that this "
+            "version can repeat; prepare the rows again."
+        ) from error
 
 
 def check_files(folder: Path, datasheet: Mapping[str, Any]) -> None:

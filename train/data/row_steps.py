@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runtime.normalize import MOST_ROUNDS, NORMALIZERS
+from train.data.allocation import in_order
 from train.data.clean import CLEANERS, REASONS
 from train.data.stream import SCHEMA
 
-UNUSABLE, EMPTIED, PRIVACY = "unusable", "emptied", "privacy"
+UNUSABLE, LABEL_ORDER, EMPTIED, PRIVACY = "unusable", "label_order", "emptied", "privacy"
 """Steps that are no entry of `NORMALIZERS` or `CLEANERS`."""
 
 SAMPLES = 3
@@ -91,6 +92,10 @@ class RowSteps:
         Hides personal data in what is shown of texts.
     anonymize : callable, optional
         Comes last or, where there are masks, before them: it counts what they will hide.
+    mask_rest : callable, optional
+        Hides what `anonymize` leaves, in what is shown of the texts that it made; unset: `mask`.
+    label_separator : str, optional
+        Stands between the labels of a row with several, which are put in one order.
     """
 
     normalizers: tuple[str, ...]
@@ -98,18 +103,23 @@ class RowSteps:
     mask: Callable[[str], str]
     anonymize: Anonymize | None = None
     masks: tuple[str, ...] = ()
+    mask_rest: Callable[[str], str] | None = None
+    label_separator: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The steps in their order."""
+        first = (UNUSABLE, LABEL_ORDER) if self.label_separator else (UNUSABLE,)
         private = (PRIVACY,) if self.anonymize else ()
         if self.masks:
-            return (UNUSABLE, *self.normalizers, *private, *self.masks, EMPTIED, *self.cleaners)
-        return (UNUSABLE, *self.normalizers, EMPTIED, *self.cleaners, *private)
+            return (*first, *self.normalizers, *private, *self.masks, EMPTIED, *self.cleaners)
+        return (*first, *self.normalizers, EMPTIED, *self.cleaners, *private)
 
     def __call__(self, batch: pa.RecordBatch | pa.Table) -> pa.Table:
         """Return the rows with what became of them; none is missing."""
         rows = _Rows(batch)
+        if self.label_separator:
+            rows.put_labels_in_order(self.label_separator)
         rows.change_until_settled(self.normalizers, self.mask)
         if self.masks:
             self._anonymize(rows)
@@ -124,7 +134,7 @@ class RowSteps:
     def _anonymize(self, rows: _Rows) -> None:
         if self.anonymize is not None:
             self.anonymize.counts.clear()
-            rows.change(PRIVACY, self.anonymize, self.mask, rows.all)
+            rows.change(PRIVACY, self.anonymize, self.mask, rows.all, self.mask_rest)
             rows.note.found.update(self.anonymize.counts)
 
 
@@ -134,6 +144,7 @@ class _Rows:
     def __init__(self, batch: pa.RecordBatch | pa.Table) -> None:
         self._batch = batch
         self._columns = {name: batch.column(name).to_pylist() for name in ("text", "text_pair")}
+        self._labels: list[str] = batch.column("label").to_pylist()
         self._has_pair = any(pair is not None for pair in self._columns["text_pair"])
         self._reasons: list[str | None] = batch.column("problem").to_pylist()
         self._steps = [None if reason is None else UNUSABLE for reason in self._reasons]
@@ -144,6 +155,14 @@ class _Rows:
     def all(self) -> range:
         """The places of all rows."""
         return range(len(self._steps))
+
+    def put_labels_in_order(self, separator: str) -> None:
+        """Write sets of labels that are equal alike, in the rows that stay."""
+        changed = self._changed.setdefault(LABEL_ORDER, set())
+        for place, before in enumerate(self._labels):
+            if self._steps[place] is None and (after := in_order(before, separator)) != before:
+                self._labels[place] = after
+                changed.add(place)
 
     def change_until_settled(self, names: Sequence[str], mask: Callable[[str], str]) -> None:
         """Apply normalizers in turn, again to what they changed: one may undo what another relies on.
@@ -166,10 +185,12 @@ class _Rows:
         function: Callable[[str], str | None],
         mask: Callable[[str], str],
         places: Iterable[int],
+        mask_after: Callable[[str], str] | None = None,
     ) -> set[int]:
         """Apply a function to the texts of rows that stay, and return which it changed.
 
-        Where it returns None, the row goes.
+        Where it returns None, the row goes. `mask_after` hides less than `mask` in what is shown of the
+        changed text.
         """
         changed: set[int] = set()
         for place in places:
@@ -186,7 +207,7 @@ class _Rows:
                 texts[place] = after
                 changed.add(place)
                 if len(self.note.samples.get(step, ())) < SAMPLES:
-                    self.note.sample(step, [_sample(before, after, mask)])
+                    self.note.sample(step, [_sample(mask(before), (mask_after or mask)(after))])
         self._changed.setdefault(step, set()).update(changed)
         return changed
 
@@ -216,6 +237,7 @@ class _Rows:
         self.note.changed.update({step: len(places) for step, places in self._changed.items() if places})
         made = {
             **self._columns,
+            "label": self._labels,
             "step": self._steps,
             "reason": self._reasons,
             "note": [self.note.to_json(), *[None] * (count - 1)][:count],
@@ -232,9 +254,8 @@ def _keeps(cleaner: str, texts: pa.RecordBatch) -> npt.NDArray[np.bool_]:
     return kept
 
 
-def _sample(before: str, after: str, mask: Callable[[str], str]) -> tuple[str, str]:
-    """Return the beginning of what differs, with a little of what precedes it, personal data masked."""
-    before, after = mask(before), mask(after)
+def _sample(before: str, after: str) -> tuple[str, str]:
+    """Return the beginning of what differs, with a little of what precedes it."""
     pairs = enumerate(zip(before, after, strict=False))
     differs = next((index for index, (left, right) in pairs if left != right), 0)
     start = max(0, differs - _BEFORE_CHANGE)

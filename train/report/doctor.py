@@ -80,7 +80,11 @@ def print_findings(diagnosis: Diagnosis) -> None:
         table.add_row(severity, group[0]["check"], Text("\n".join(lines)))
     console.print(table)
     if diagnosis["commands"]:
-        console.print("what a command can mend of this, this mends:")
+        console.print(
+            "what commands can mend of this, these do:"
+            if len(diagnosis["commands"]) > 1
+            else "what a command can mend of this, this one does:"
+        )
     for command in diagnosis["commands"]:
         console.print(f"  {command}", soft_wrap=True)
 

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import RecipeError
-from train.data.allocation import STEPS, TEST_FRACTION, allocate, cuts, joined, label_sets, parts_of
+from train.data.allocation import (
+    STEPS,
+    TEST_FRACTION,
+    Cut,
+    allocate,
+    cuts,
+    in_order,
+    joined,
+    label_sets,
+    parts_of,
+)
 from train.data.clusters import Partition
 from train.data.leakage import Reason
 from train.data.preparation import PrepareSection
@@ -131,6 +141,18 @@ def test_labels_are_taken_apart_only_by_a_separator(
     assert parts_of(label, separator) == expected
 
 
+@given(st.lists(st.sampled_from(["a", "b ", " 好", ""]), max_size=4), st.data())
+def test_one_set_of_labels_has_one_name(labels: list[str], data: st.DataObject) -> None:
+    name = in_order("|".join(labels), "|")
+    assert in_order("|".join(data.draw(st.permutations(labels))), "|") == name
+    assert in_order(name, "|") == name
+    assert parts_of(name, "|") == parts_of("|".join(labels), "|")
+
+
+def test_what_has_no_label_keeps_its_name() -> None:
+    assert in_order(" ||", "|") == " ||"
+
+
 def test_sets_of_labels_are_equal_in_any_order() -> None:
     column = pa.chunked_array([["a|b", "c"], ["b|a"], []], pa.string())
     sets, numbers = label_sets(column, "|")
@@ -154,3 +176,33 @@ def test_a_group_of_the_test_rows_has_no_training_row() -> None:
     table = rows("abababab", ["u", "v", "w", "", "u", "x", "v", ""])
     made = allocate(table, {"train": 4, "dev": 2, "test": 2}, equal(*range(8)), {}, PrepareSection())
     assert made.reasons.tolist() == [Reason.IN_DEV, Reason.IN_TEST, 0, 0, 0, 0, 0, 0]
+
+
+def test_what_joins_a_row_to_the_other_is_told_and_the_closest_is_named() -> None:
+    # 0 equals the test row 5 and is near 4; 1 is near 4; 2 is of the group of 6, and 3 is near 2.
+    numbers = [np.array(one, dtype=np.int64) for one in ([0, 1, 2, 3, 4, 0, 6], [0, 0, 2, 2, 0, 0, 6])]
+    found = Partition(numbers[0], numbers[0], numbers[1], numbers[1], 0)
+    table = rows("abababa", [None, None, "u", None, None, None, "u"])
+    made = allocate(table, {"train": 4, "test": 3}, found, {}, PrepareSection())
+    assert made.other.tolist() == [5, 4, 6, 6, -1, -1, -1]
+    words = STEPS[Reason.IN_TEST][1]
+    assert made.steps(np.arange(4)) == [("in_test", words[link]) for link in (0, 1, 2, 2)]
+
+
+def test_an_equal_training_row_is_named_before_one_that_is_nearly_so() -> None:
+    numbers = [np.array(one, dtype=np.int64) for one in ([0, 1, 1], [0, 0, 0])]
+    found = Partition(numbers[0], numbers[0], numbers[1], numbers[1], 0)
+    made = allocate(rows("aaa"), {"train": 3}, found, {}, PrepareSection())
+    assert made.other.tolist() == [-1, 0, 0]  # 1, which 2 equals, is gone
+    made = allocate(rows("baa"), {"train": 3}, found, {}, PrepareSection())
+    assert made.other.tolist() == [-1, -1, 1]
+    assert made.steps(np.array([2])) == [("duplicate", STEPS[Reason.DUPLICATE][1][0])]
+
+
+def test_what_was_cut_from_is_counted() -> None:
+    table = rows("ababab", ["u", "u", None, None, None, None])
+    made = allocate(
+        table, {"train": 6}, equal(0, 1, 2, 3, 4, 4), {"dev": 0.2}, PrepareSection(conflicts="keep")
+    )
+    assert made.cut == Cut(rows=6, clusters=5, groups=4, largest=2)
+    assert allocate(table, {"train": 6}, equal(*range(6)), {}, PrepareSection()).cut is None

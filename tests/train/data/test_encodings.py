@@ -121,6 +121,11 @@ AS_UTF8 = "is, so save this file as UTF-8 too and leave data.encoding as it is."
             {"train": GB18030, "dev": GB18030, "test": ASCII},
             'set data.encoding="gb18030", or save the file as UTF-8.',
         ),
+        (
+            "gb18030",
+            {"train": UTF8, "dev": "text,label\n天地玄黄,正面\n".encode()},  # decodes, as other characters
+            'set data.encoding="utf-8", or save the file as UTF-8.',
+        ),
         ("big5", {"train": UTF8, "dev": UTF8}, 'set data.encoding="utf-8", or save the file as UTF-8.'),
     ],
 )

@@ -91,13 +91,21 @@ def test_too_many_labels_are_refused_with_the_row_that_has_the_last(
 
 def test_dropped_rows_tell_what_they_were_compared_with_where_there_is_something() -> None:
     table = pa.table(
-        {"file": ["x"], "number": [1], "step": ["s"], "reason": ["r"], "text": ["t"], "label": ["a"]}
+        {
+            "file": ["x"],
+            "number": [1],
+            "step": ["s"],
+            "reason": ["r"],
+            "text": ["t"],
+            "text_pair": ["p"],
+            "label": ["a"],
+        }
     )
     assert dropped_rows(table, "dev").schema == DROPPED_ROWS
     assert dropped_rows(table, "dev").to_pylist()[0]["of_file"] is None
     compared = table.append_column("of_file", pa.array(["y"])).append_column("of_number", pa.array([7]))
     found = list(dropped_rows(compared, "dev").to_pylist()[0].values())
-    assert found == ["dev", "x", 1, "s", "r", "t", "a", "y", 7]
+    assert found == ["dev", "x", 1, "s", "r", "t", "p", "a", "y", 7]
 
 
 def test_a_label_that_is_a_text_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

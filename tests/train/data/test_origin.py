@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from runtime.errors import DataError
 from runtime.keys import new_key, read_key
-from train.data.origin import at_origin
+from train.data.origin import Origins, at_origin
 from train.data.prepared import write_split
 from train.data.rows import Row, read_rows
 from train.data.sections import DataSection
@@ -59,3 +60,26 @@ def test_a_prepared_file_without_places_leaves_them(tmp_path: Path) -> None:
     data = DataSection(train=str(folder / "train.parquet"))
     rows = read_rows(data, "train")
     assert at_origin(rows, data) == rows
+
+
+def test_places_are_looked_up_for_each_file_by_itself(tmp_path: Path) -> None:
+    one, two = (str(prepared(tmp_path / name)) for name in ("one", "two"))
+    files = pa.array([two, "other.csv", one, None, two], pa.string())
+    numbers = pa.array([1, 8, 3, None, 2], pa.int64())
+    found = Origins(DataSection(train=one)).of(files, numbers)
+    places = list(zip(*(column.to_pylist() for column in found), strict=True))
+    expected = [("first.csv", 73), ("other.csv", 8), ("second.csv", 9), (None, None), ("first.csv", 5)]
+    assert places == expected
+
+
+def test_no_rows_have_no_places(tmp_path: Path) -> None:
+    path = str(prepared(tmp_path / "prepared"))
+    none = Origins(DataSection(train=path)).of(pa.array([], pa.string()), pa.array([], pa.int64()))
+    assert [len(column) for column in none] == [0, 0]
+
+
+def test_a_prepared_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = prepared(tmp_path / "prepared")
+    path.write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"train\.parquet cannot be read as parquet"):
+        Origins(DataSection(train=str(path))).of(pa.array([str(path)]), pa.array([1]))

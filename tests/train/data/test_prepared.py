@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import secrets
 from pathlib import Path
 
@@ -161,6 +162,15 @@ def test_a_folder_that_prepare_did_not_write_is_one_sentence(
     with pytest.raises(RecipeError, match=message) as error:
         section_of(tmp_path, RAW)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("normalizers", [["compose", "compose"], ["gone"], 3])
+def test_normalizers_that_no_recipe_may_have_are_one_sentence(tmp_path: Path, normalizers: object) -> None:
+    folder = folder_with(tmp_path / "p", "train")
+    content = json.loads((folder / DATASHEET).read_text(encoding="utf-8"))
+    write_json(folder / DATASHEET, content | {"normalizers": normalizers})
+    with pytest.raises(RecipeError, match=r"its normalizers .* prepare the rows again"):
+        section_of(folder, RAW)
 
 
 def test_a_file_that_is_missing_or_changed_is_named(tmp_path: Path) -> None:

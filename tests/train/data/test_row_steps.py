@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runtime.normalize import NORMALIZERS, normalize
 from train.data.clean import CLEANERS
-from train.data.row_steps import EMPTIED, OUTCOME, PRIVACY, SAMPLES, UNUSABLE, Note, RowSteps
+from train.data.row_steps import EMPTIED, LABEL_ORDER, OUTCOME, PRIVACY, SAMPLES, UNUSABLE, Note, RowSteps
 from train.data.stream import SCHEMA
 
 
@@ -145,6 +145,30 @@ def test_personal_data_is_counted_hidden_or_drops_its_row() -> None:
     note = note_of(made)
     assert note.found == Counter(digit=6)
     assert note.changed == Counter({PRIVACY: 2})
+
+
+def test_labels_of_rows_that_stay_are_put_in_order_and_counted() -> None:
+    rows = batch("很好", "不错", "", "一般", problems={2: "has an empty 'text'"})
+    at = rows.schema.get_field_index("label")
+    rows = rows.set_column(at, rows.schema.field(at), pa.array(["b|a", "a|b", "b|a", "a"]))
+    ordering = RowSteps((), (), str, label_separator="|")
+    made = ordering(rows)
+    assert made.column("label").to_pylist() == ["a|b", "a|b", "b|a", "a"]
+    assert note_of(made).changed == Counter({LABEL_ORDER: 1})
+    assert ordering.names == (UNUSABLE, LABEL_ORDER, EMPTIED)
+    assert steps()(rows).column("label").to_pylist() == ["b|a", "a|b", "b|a", "a"]
+
+
+def test_what_took_the_place_of_personal_data_may_be_shown() -> None:
+    for rest, shown in ((None, "打*密"), (lambda text: text.replace("密", "+"), "打#+")):
+        made = RowSteps(
+            (),
+            (),
+            mask=lambda text: text.replace("1", "*").replace("#", "*"),
+            mask_rest=rest,
+            anonymize=Hide(),
+        )
+        assert note_of(made(batch("打1密"))).samples[PRIVACY] == [("打*密", shown)]
 
 
 def test_counts_of_one_batch_do_not_come_back_in_the_next() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from train.config import Origin, Recipe
 from train.data.checks.finding import Finding, overrides_of
+from train.protection import key_settings
 from train.run import RunDirectory
 
 _OF_TRAINING = "finetune."
@@ -37,18 +38,31 @@ def commands(recipe: Recipe, findings: Sequence[Finding]) -> list[str]:
     wanted = [finding for finding in findings if finding["severity"] != "info"]
     anew = _combined(finding["settings"] for finding in wanted if _is_read_anew(finding))
     if anew:
-        return [_command("doctor", origin, anew)]
+        return [command("doctor", origin, anew)]
     settings = _combined(finding["settings"] for finding in wanted)
     training = {name: value for name, value in settings.items() if name.startswith(_OF_TRAINING)}
     found, prepared = [], {}
     if any(finding["by_prepare"] for finding in wanted):
         rows = {name: value for name, value in settings.items() if name not in training}
         was_prepared = recipe.data is not None and recipe.data.prepared is not None
-        found.append(_command("prepare", origin, rows, {"data.prepared": ""} if was_prepared else {}))
-        prepared = {"data.prepared": str(RunDirectory.of(recipe).prepared)}
+        found.append(command("prepare", origin, rows, {"data.prepared": ""} if was_prepared else {}))
+        key = dict(setting.split("=", 1) for setting in key_settings(recipe))
+        prepared = {"data.prepared": str(RunDirectory.of(recipe).prepared), **key}
     if training and not any(_is_left(finding) for finding in wanted):
-        found.append(_command("finetune", origin, training, prepared))
+        found.append(command("finetune", origin, training, prepared))
     return found
+
+
+def command(
+    name: str, origin: Origin, settings: Mapping[str, Any], paths: Mapping[str, str] | None = None
+) -> str:
+    """Return a command with the overrides of the user, but for those of the same settings, and with ours."""
+    paths = paths or {}
+    ours = [*(f"{key}={path}" for key, path in paths.items()), *overrides_of(settings)]
+    replaced = {*settings, *paths}
+    kept = [override for override in origin.overrides if override.partition("=")[0] not in replaced]
+    python = python_name(Path(sys.executable))
+    return shlex.join([python, "-m", "train", name, str(origin.path), *kept, *ours])
 
 
 def python_name(executable: Path) -> str:
@@ -78,15 +92,3 @@ def _combined(settings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             else:
                 found[name] = value if isinstance(value, str) else max(before, value)
     return found
-
-
-def _command(
-    name: str, origin: Origin, settings: Mapping[str, Any], paths: Mapping[str, str] | None = None
-) -> str:
-    """Return a command with the overrides of the user, but for those of the same settings, and with ours."""
-    paths = paths or {}
-    ours = [*(f"{key}={path}" for key, path in paths.items()), *overrides_of(settings)]
-    replaced = {*settings, *paths}
-    kept = [override for override in origin.overrides if override.partition("=")[0] not in replaced]
-    python = python_name(Path(sys.executable))
-    return shlex.join([python, "-m", "train", name, str(origin.path), *kept, *ours])

@@ -86,6 +86,13 @@ def test_what_training_needs_is_a_second_command_on_the_prepared_rows(
     assert (name, found.finetune.max_length, found.labelled().prepared) == ("finetune", 96, None)
 
 
+def test_what_prepare_encrypts_is_read_with_its_key(recipe_of: Callable[..., Recipe]) -> None:
+    recipe = recipe_of("protection.encrypt=true", "protection.key_file=my key")
+    first, second = commands(recipe, [finding_of(note) for note in (DROP, RARE)])
+    assert "data.key_file" not in first
+    assert "data.key_file=my key" in shlex.split(second)
+
+
 def test_no_training_is_proposed_while_an_error_is_left(recipe_of: Callable[..., Recipe]) -> None:
     names = [read_again(one)[0] for one in commands(recipe_of(), [finding_of(UNKNOWN), finding_of(RARE)])]
     assert names == []
