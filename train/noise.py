@@ -10,8 +10,10 @@ import logging
 import time
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
+from itertools import count as numbers_from
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from runtime.keys import read_key
 from train import audit
 from train.config import Recipe
 from train.data.checks.finding import counted
+from train.data.labels import shown
 from train.data.loader import Splits, load_splits
 from train.data.origin import at_origin
 from train.data.prepared import write_parquet
@@ -150,14 +153,14 @@ def ranked(given: Integers, probabilities: Probabilities) -> tuple[Integers, npt
 
 
 def _search(recipe: Recipe, splits: Splits, directory: RunDirectory) -> Path:
-    target = _not_filled_in(directory.label_issues)
+    target = _first(directory.label_issues, lambda path: not filled_in(path))
     started = time.monotonic()
     suspects = suspects_of(recipe, splits, directory.quick)
-    shown = suspects[: max(1, round(recipe.noise.share * len(splits.train)))]
-    places = at_origin([suspect.row for suspect in shown], recipe.labelled())
-    listed = (replace(suspect, row=row) for suspect, row in zip(shown, places, strict=True))
-    write_suspects(target, listed)
-    _log_findings(suspects, len(shown), time.monotonic() - started)
+    listed = suspects[: max(1, round(recipe.noise.share * len(splits.train)))]
+    places = at_origin([suspect.row for suspect in listed], recipe.labelled())
+    at_origins = (replace(suspect, row=row) for suspect, row in zip(listed, places, strict=True))
+    write_suspects(target, at_origins)
+    _log_findings(suspects, len(listed), time.monotonic() - started)
     if recipe.protection.encrypt or is_encrypted(audit.data_files(recipe, *SPLITS)):
         logger.warning(
             "%s has texts and is not encrypted, for people to read; delete it when it is applied",
@@ -171,12 +174,12 @@ def _search(recipe: Recipe, splits: Splits, directory: RunDirectory) -> Path:
     return target
 
 
-def _log_findings(suspects: Sequence[Suspect], shown: int, seconds: float) -> None:
+def _log_findings(suspects: Sequence[Suspect], listed: int, seconds: float) -> None:
     issues = [suspect for suspect in suspects if suspect.is_issue]
     logger.info(
         "%d of %s look wrong (%.1f %%); the list shows %s, the most doubtful first; %.0f s",
         *(len(issues), counted(len(suspects), "label"), 100 * len(issues) / len(suspects)),
-        *(counted(shown, "row"), seconds),
+        *(counted(listed, "row"), seconds),
     )
     logger.info(
         "ranked by confidence in the given label; the column issue is the answer of a second method, "
@@ -184,7 +187,7 @@ def _log_findings(suspects: Sequence[Suspect], shown: int, seconds: float) -> No
     )
     pairs = Counter((suspect.row.label, suspect.suggested) for suspect in issues)
     for (label, suggested), count in pairs.most_common(_SHOWN_CONFUSIONS):
-        logger.info("  %r looks like %r: %s", label, suggested, counted(count, "row"))
+        logger.info("  %s looks like %s: %s", shown(label), shown(suggested), counted(count, "row"))
 
 
 def _apply(recipe: Recipe, splits: Splits, directory: RunDirectory, path: Path, key: bytes | None) -> Path:
@@ -266,20 +269,17 @@ def _write(data: DataSection, target: Path, changes: Changes, key: bytes | None)
 def _free_name(target: Path, recipe: Recipe) -> Path:
     """Return a path that no split of the recipe is read from, where an earlier list was applied to it."""
     used = {path.resolve() for path in audit.data_files(recipe, *SPLITS)}
-    number, free = 1, target
-    while not used.isdisjoint((free.resolve(), free.with_name(free.name + SUFFIX).resolve())):
-        number += 1
-        free = target.with_stem(f"{target.stem}-{number}")
-    return free
+
+    def is_free(path: Path) -> bool:
+        return used.isdisjoint((path.resolve(), path.with_name(path.name + SUFFIX).resolve()))
+
+    return _first(target, is_free)
 
 
-def _not_filled_in(target: Path) -> Path:
-    """Return a path where no list lies that somebody has worked on."""
-    number, free = 1, target
-    while filled_in(free):
-        number += 1
-        free = target.with_stem(f"{target.stem}-{number}")
-    return free
+def _first(target: Path, is_free: Callable[[Path], bool]) -> Path:
+    """Return the first free one of a path and the same with -2, -3 and so on."""
+    others = (target.with_stem(f"{target.stem}-{number}") for number in numbers_from(2))
+    return next(path for path in chain([target], others) if is_free(path))
 
 
 def _overrides(data: DataSection, target: Path, key: Sequence[str]) -> list[str]:

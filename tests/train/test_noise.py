@@ -17,7 +17,8 @@ from runtime.keys import new_key
 from train import noise, prepare
 from train.__main__ import main
 from train.config import Recipe
-from train.data.rows import read_rows
+from train.data.relabel import Suspect
+from train.data.rows import Row, read_rows
 from train.data.sections import DataSection
 from train.recipe import read_recipe
 from train.run import RunDirectory
@@ -314,6 +315,15 @@ def test_rows_of_a_prepared_folder_are_listed_where_a_person_finds_them(
     rows = read_rows(read_recipe(noisy, [f"data.train={written}"]).labelled(), "train")
     changed = {row.text for row in rows if row.label == "负面"}
     assert changed - {row.text for row in original.values() if row.label == "负面"} == {original[at].text}
+
+
+def test_labels_in_the_log_are_cut_and_personal_data_masked(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    row = Row("很好", None, "张三13912345678", "a.csv", 2, 2)
+    noise._log_findings([Suspect(row, "长" * 100, 0.1, 0.9, is_issue=True)], 1, 0.0)
+    assert "13912345678" not in caplog.text
+    assert "长" * 31 not in caplog.text
+    assert "looks like" in caplog.text
 
 
 def test_the_run_logs_what_was_read_and_written(noisy: Path) -> None:

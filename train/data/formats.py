@@ -106,8 +106,19 @@ def read_encrypted(path: Path, data: DataSection) -> Table:
     """
     if not name_of(path).lower().endswith(".parquet"):
         raise RecipeError(f"{path} is no .parquet{SUFFIX}; only parquet is read encrypted, so convert it.")
-    key = read_key(data.key_file, KEY_VARIABLE, setting="data.key_file", opens=path, protects=path.parent)
+    key = key_of_rows(path, data)
     return _parquet(path, data, partial(decrypted, path, key, name_of(path)))
+
+
+def key_of_rows(path: Path, data: DataSection) -> bytes:
+    """Return the key of an encrypted file of rows.
+
+    Raises
+    ------
+    ProtectionError
+        There is none, or it lies beside what it protects.
+    """
+    return read_key(data.key_file, KEY_VARIABLE, setting="data.key_file", opens=path, protects=path.parent)
 
 
 READERS: dict[str, Callable[[Path, DataSection], Table]] = {

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Collection, Mapping
 
 from runtime.errors import DataError
-from runtime.pii import mask
 from train.config import Recipe
 from train.data.allocation import Cut, parts_of
 from train.data.labels import shown
@@ -122,7 +121,7 @@ def _warn_of_lost_labels(ledger: Ledger, separator: str | None) -> None:
                 len(gone),
                 len(names),
                 split,
-                ", ".join(repr(mask(name[:40])) for name in gone[:_SHOWN_LABELS]),
+                ", ".join(map(shown, gone[:_SHOWN_LABELS])),
             )
 
 

@@ -16,11 +16,10 @@ import pyarrow.parquet as pq
 
 from runtime.envelope import SUFFIX, decrypted, name_of
 from runtime.errors import DataError
-from runtime.keys import read_key
+from train.data.formats import key_of_rows
 from train.data.prepared import is_prepared
 from train.data.rows import Row
 from train.data.sections import DataSection
-from train.protection import KEY_VARIABLE
 
 _PLACE = {"file": pa.string(), "number": pa.int64()}
 _SUFFIXES = (".parquet", SUFFIX)
@@ -77,10 +76,7 @@ class Origins:
         try:
             if path.suffix.lower() != SUFFIX:
                 return _read_places(pq.ParquetFile(path))
-            key = read_key(
-                self._data.key_file, KEY_VARIABLE, setting="data.key_file", opens=path, protects=path.parent
-            )
-            with decrypted(path, key, name_of(path)) as file:
+            with decrypted(path, key_of_rows(path, self._data), name_of(path)) as file:
                 return _read_places(pq.ParquetFile(file))
         except (OSError, pa.ArrowException) as error:
             reason = " ".join(str(error).split())
