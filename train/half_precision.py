@@ -1,6 +1,6 @@
-"""BERT's arithmetic in bf16 over weights in float32, faster than autocast; it knows no task and no loss.
+"""BERT's arithmetic in training: bf16 over weights in float32, or float32 alone; it knows no data and no loss.
 
-Every weight is copied once a step and the whole encoder computes on the copies, in bf16 from its first layer
+For bf16 every weight is copied once a step and the whole encoder computes on the copies, in bf16 from its first layer
 on. On a CPU that takes half the time of autocast, which converts between layers and does softmax and
 LayerNorm in float32. Embeddings are looked up, and their gradients summed up, in float32: in bf16 the many
 small gradients of a common token would be rounded away.
@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional
 from transformers import AttentionInterface, PreTrainedModel
+
+from train.dropout import drop, replace_dropout
 
 PRODUCTS = "batched_products"
 _EMBEDDINGS = "model.bert.embeddings."
@@ -34,19 +35,23 @@ def attend_by_products(
 ) -> tuple[Tensor, None]:
     """Attend with two batched matrix products, each tensor of shape (rows, heads, row_length, width).
 
-    On CPUs in bf16 forward and backward pass take half the time of PyTorch's fused attention.
+    On CPUs in bf16 forward and backward pass take half the time of PyTorch's fused attention. Dropout is
+    that of `train.dropout`.
     """
     scores = torch.matmul(query * scaling, key.transpose(-1, -2))
     if attention_mask is not None:
         scores = scores + attention_mask
-    weights = functional.dropout(scores.softmax(dim=-1), dropout, training=dropout > 0)
+    weights = drop(scores.softmax(dim=-1), dropout)
     return torch.matmul(weights, value).transpose(1, 2).contiguous(), None
 
 
 def prepare(model: Model, device: torch.device) -> Model:
-    """Choose the attention that is fastest on the device, and return the model there."""
+    """Choose attention and dropout that are fastest on the device, and return the model there."""
     AttentionInterface.register(PRODUCTS, attend_by_products)
-    model.set_attn_implementation(PRODUCTS if device.type == "cpu" else "sdpa")
+    is_cpu = device.type == "cpu"
+    model.set_attn_implementation(PRODUCTS if is_cpu else "sdpa")
+    if is_cpu:
+        replace_dropout(model)
     model.to(device)  # type: ignore[arg-type]
     return model
 
@@ -70,7 +75,11 @@ def compute(task: nn.Module, dtype: torch.dtype, *arguments: Tensor | None) -> T
 
 
 class Classify(nn.Module):
-    """Logits of a BERT with a classifier on top, for `compute`."""
+    """Logits of a BERT with a classifier on top, for `compute`; `prepare` has seen the model, on a CPU.
+
+    The last layer computes the row of `[CLS]` alone, the only one that the pooler reads: of a model of four
+    layers that saves a fifth.
+    """
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
@@ -83,10 +92,32 @@ class Classify(nn.Module):
         bert: Any = self.model.bert
         hidden = bert.embeddings(input_ids=input_ids, token_type_ids=token_type_ids).to(dtype)
         mask = None if bool(attention_mask.all()) else _additive(attention_mask, dtype)
-        hidden = bert.encoder(hidden, mask).last_hidden_state
+        *layers, last = bert.encoder.layer
+        for layer in layers:
+            hidden = layer(hidden, mask)
         model: Any = self.model
-        logits: Tensor = model.classifier(model.dropout(bert.pooler(hidden)))
+        logits: Tensor = model.classifier(model.dropout(bert.pooler(_first_row(last, hidden, mask))))
         return logits
+
+
+def _first_row(layer: Any, hidden: Tensor, mask: Tensor | None) -> Tensor:  # noqa: ANN401 - a BertLayer
+    """Compute an encoder layer for the first token of each row: (rows, row_length, width) → (rows, 1, width)."""
+    attention, first = layer.attention.self, hidden[:, :1]
+
+    def heads(values: Tensor) -> Tensor:
+        return values.unflatten(-1, (attention.num_attention_heads, -1)).transpose(1, 2)
+
+    attended, _ = attend_by_products(
+        attention,
+        heads(attention.query(first)),
+        heads(attention.key(hidden)),
+        heads(attention.value(hidden)),
+        mask,
+        attention.scaling,
+        attention.dropout.p if attention.training else 0.0,
+    )
+    row: Tensor = layer.feed_forward_chunk(layer.attention.output(attended.flatten(2), first))
+    return row
 
 
 def _additive(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:

@@ -96,9 +96,9 @@ class ClassifierTrainer(SealingTrainer):
             return loss(outputs["logits"], labels, num_items_in_batch)
 
         self._loss_of_outputs = loss_of_outputs
-        # On a CPU autocast is the slower way to bf16.
-        self._copies = arguments.bf16 and arguments.device.type == "cpu"
-        if self._copies:
+        self._cpu_dtype: torch.dtype | None = None
+        if arguments.device.type == "cpu":  # where autocast is the slower way to bf16
+            self._cpu_dtype = torch.bfloat16 if arguments.bf16 else torch.float32
             arguments.bf16 = False
             prepare(model, arguments.device)
         super().__init__(
@@ -125,11 +125,11 @@ class ClassifierTrainer(SealingTrainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         """Return the loss, and with `return_outputs` a mapping with the logits too."""
-        if not self._copies:
+        if self._cpu_dtype is None:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         labels = inputs["labels"]
         arguments = (inputs[name] for name in ("input_ids", "token_type_ids", "attention_mask"))
-        logits = compute(Classify(cast("PreTrainedModel", self.model)), torch.bfloat16, *arguments)
+        logits = compute(Classify(cast("PreTrainedModel", self.model)), self._cpu_dtype, *arguments)
         rows = torch.as_tensor(len(labels) if num_items_in_batch is None else num_items_in_batch)
         loss = self._loss_of_outputs({"logits": logits}, labels, rows)
         return (loss, {"logits": logits.float()}) if return_outputs else loss

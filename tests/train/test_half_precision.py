@@ -7,17 +7,18 @@ import torch
 from torch.nn import functional
 from transformers import BertConfig, BertForSequenceClassification
 
+from train.dropout import Dropout
 from train.half_precision import Classify, attend_by_products, compute, prepare
 
 CPU = torch.device("cpu")
 
 
-def model_of(dropout: float = 0.0) -> BertForSequenceClassification:
+def model_of(dropout: float = 0.0, layers: int = 2) -> BertForSequenceClassification:
     torch.manual_seed(0)
     shape = BertConfig(
         vocab_size=60,
         hidden_size=32,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=32,
@@ -74,8 +75,19 @@ def test_what_stands_behind_a_text_does_not_matter() -> None:
     assert torch.equal(found[0], found[1])
 
 
+@pytest.mark.parametrize("layers", [1, 3])
+def test_the_last_layer_is_computed_where_it_is_read(layers: int) -> None:
+    model = prepare(model_of(layers=layers), CPU)
+    lengths: list[int] = []
+    for layer in model.bert.encoder.layer:
+        layer.intermediate.register_forward_hook(lambda _, given, __: lengths.append(given[0].shape[1]))
+    compute(Classify(model), torch.float32, *inputs(padded=False))
+    assert lengths == [*[16] * (layers - 1), 1]
+
+
 def test_dropout_is_that_of_the_model() -> None:
     model = prepare(model_of(dropout=0.4), CPU)
+    assert {module.p for module in model.modules() if isinstance(module, Dropout)} == {0.4}
     one, other = (compute(Classify(model), torch.float32, *inputs(padded=False)) for _ in range(2))
     assert not torch.equal(one, other)
     model.eval()
