@@ -50,6 +50,13 @@ class FinetuneSection(Section):
     muon_learning_rate: float = Field(1e-3, gt=0, description="peak of Muon's linear schedule")
     warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises")
     weight_decay: float = Field(0.01, ge=0, description="weight decay, except on biases and LayerNorm")
+    masked: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the tokens that show [MASK] in training, drawn anew in every pass; 0.15 helps "
+        "where texts are short and rows few",
+    )
     max_length: int = Field(
         128, ge=3, le=MOST_TOKENS, description="most tokens of a text, [CLS] and [SEP] included"
     )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import TrainingError
+from runtime.errors import RecipeError, TrainingError
 from runtime.manifest import Manifest, file_digest
 from runtime.tokenizer import Tokenizer
 from train import audit, checkpoint
@@ -28,7 +28,9 @@ from train.run import RunDirectory, staged, write_json
 from train.section import SPLITS
 
 if TYPE_CHECKING:
-    from transformers import BertConfig
+    from transformers import BertConfig, PreTrainedTokenizerBase
+
+    from train.dropout import TokenDropout
 
 logger = logging.getLogger(__name__)
 
@@ -102,9 +104,11 @@ def fit(recipe: Recipe, directory: RunDirectory, config: BertConfig, splits: Spl
         checkpoint.start_over(directory.checkpoints, origin)
     started = time.monotonic()
     with staged(directory.model) as staging:
-        rows, figures = _encode(recipe, config, splits, staging)
+        tokenizer = read_tokenizer(recipe, config)
+        rows, figures = _encode(recipe, tokenizer, splits, staging)
         if last is None or not checkpoint.read_progress(last).finished:
-            _train(recipe, config, splits.labels, rows, directory.checkpoints, last)
+            hidden = _token_dropout(recipe, tokenizer)
+            _train(recipe, config, splits.labels, rows, directory.checkpoints, last, hidden)
             last = checkpoint.newest_intact(directory.checkpoints, origin)
         if last is None:
             raise TrainingError(
@@ -135,10 +139,9 @@ def _last_checkpoint(recipe: Recipe, folder: Path, origin: checkpoint.Origin) ->
 
 
 def _encode(
-    recipe: Recipe, config: BertConfig, splits: Splits, staging: Path
+    recipe: Recipe, tokenizer: PreTrainedTokenizerBase, splits: Splits, staging: Path
 ) -> tuple[tuple[EncodedRows, EncodedRows], dict[str, Any]]:
     """Save the tokenizer, encode training and development rows with it, and say how well it fits them."""
-    tokenizer = read_tokenizer(recipe, config)
     tokenizer.model_max_length = recipe.finetune.max_length
     tokenizer.save_pretrained(staging)
     encode = Tokenizer.load(staging, recipe.finetune.max_length)
@@ -157,6 +160,20 @@ def _encode(
     return (train, dev), figures
 
 
+def _token_dropout(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> TokenDropout | None:
+    share = recipe.finetune.masked
+    if not share:
+        return None
+    if tokenizer.mask_token_id is None:
+        raise RecipeError(
+            f"finetune.masked={share:g} needs a [MASK] token, which the vocabulary of "
+            f"{recipe.finetune.base_model} does not have; set it to 0."
+        )
+    from train.dropout import TokenDropout
+
+    return TokenDropout(share, tokenizer.mask_token_id, tuple(tokenizer.all_special_ids))
+
+
 def _train(
     recipe: Recipe,
     config: BertConfig,
@@ -164,6 +181,7 @@ def _train(
     rows: tuple[EncodedRows, EncodedRows],
     folder: Path,
     last: Path | None,
+    token_dropout: TokenDropout | None,
 ) -> None:
     """Run Trainer to its end, or from a checkpoint to its end; checkpoints are its result."""
     import torch
@@ -193,6 +211,7 @@ def _train(
             config.pad_token_id or 0,
             settings=recipe.finetune,
             callbacks=callbacks,
+            token_dropout=token_dropout,
         )
         try:
             trainer.train(resume_from_checkpoint=str(last) if last else None)

@@ -1,14 +1,14 @@
 """Masked language modelling with BERT: model, forward pass and figures; it knows no corpus and no loop.
 
-The head computes the hidden tokens alone; precision is the matter of `train.half_precision`. Beside them,
-what `[CLS]` has become names the hidden words of its row in any order: guessing words at their places never
+The head and, after its attention, the last layer compute the hidden tokens and `[CLS]` alone; precision is
+the matter of `train.half_precision`. Beside the hidden tokens, what `[CLS]` has become names the hidden words of its row in any order: guessing words at their places never
 asks it to sum a text up. Near kin: the bag of words of RetroMAE-2 (Xiao et al., arXiv 2305.02564).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -74,13 +74,15 @@ def operations_per_token(config: BertConfig, row_length: float, masked: float) -
     """Return the floating-point operations of forward and backward pass per token, products alone.
 
     Two per weight and multiplication forwards, twice that backwards; attention does 4 · row_length ·
-    hidden_size per layer forwards; the head computes the hidden share and a token per row.
+    hidden_size per layer forwards; the head and the last layer after its attention compute the hidden share
+    and a token per row.
     """
     width, layers = config.hidden_size, config.num_hidden_layers
-    encoder = layers * (4 * width * width + 2 * width * config.intermediate_size)
-    attention = layers * 2 * row_length * width
-    head = (masked + 1 / row_length) * (width * width + width * config.vocab_size)
-    return float(6 * (encoder + attention + head))
+    attention = 3 * width * width + 2 * row_length * width
+    output = width * width + 2 * width * config.intermediate_size
+    head = width * width + width * config.vocab_size
+    read = masked + 1 / row_length
+    return float(6 * (layers * attention + (layers - 1 + read) * output + read * head))
 
 
 class _Guesser(nn.Module):
@@ -92,6 +94,16 @@ class _Guesser(nn.Module):
 
     def forward(self, dtype: torch.dtype, input_ids: Tensor, places: Tensor) -> Tensor:
         hidden = self.model.bert.embeddings(input_ids=input_ids).to(dtype)
-        hidden = self.model.bert.encoder(hidden).last_hidden_state
-        logits: Tensor = self.model.cls(hidden.flatten(0, 1).index_select(0, places))
+        *layers, last = self.model.bert.encoder.layer
+        for layer in layers:
+            hidden = layer(hidden)
+        logits: Tensor = self.model.cls(_at(places, last, hidden))
         return logits
+
+
+def _at(places: Tensor, layer: Any, hidden: Tensor) -> Tensor:  # noqa: ANN401 - a BertLayer
+    """Compute an encoder layer, after its attention only where it is read: → (places, width)."""
+    attended, _ = layer.attention.self(hidden)
+    chosen, before = (values.flatten(0, 1).index_select(0, places) for values in (attended, hidden))
+    found: Tensor = layer.feed_forward_chunk(layer.attention.output(chosen, before))
+    return found

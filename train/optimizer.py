@@ -29,16 +29,31 @@ class MuonAndAdamW(Optimizer):
         Learning rates; Muon's is scaled to the size of AdamW's updates (arXiv 2502.16982).
     weight_decay : float
         Of matrices; biases and the weights of LayerNorm do not decay.
+    iterations : int
+        Of Newton and Schulz's method, in which an update becomes orthogonal; the time of a step grows with
+        them.
     """
 
     def __init__(
-        self, model: nn.Module, *, matrix_rate: float, other_rate: float, weight_decay: float
+        self,
+        model: nn.Module,
+        *,
+        matrix_rate: float,
+        other_rate: float,
+        weight_decay: float,
+        iterations: int = 5,
     ) -> None:
         names = dict(model.named_parameters())
         encoder = [weight for name, weight in names.items() if _ENCODER in name and weight.dim() == 2]
         taken = {id(weight) for weight in encoder}
         others = [weight for weight in names.values() if id(weight) not in taken]
-        self._muon = Muon(encoder, lr=matrix_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+        self._muon = Muon(
+            encoder,
+            lr=matrix_rate,
+            weight_decay=weight_decay,
+            adjust_lr_fn="match_rms_adamw",
+            ns_steps=iterations,
+        )
         self._adamw = AdamW(decay_groups(others, weight_decay), lr=other_rate, betas=_MOMENTA, fused=True)
         super().__init__([*self._muon.param_groups, *self._adamw.param_groups], {})
         self._join()

@@ -27,10 +27,13 @@ from train import metrics
 from train.checkpoint import prune, seal
 from train.config import FinetuneSection
 from train.data.encoded import Collator, EncodedRows
+from train.dropout import TokenDropout
 from train.half_precision import Classify, compute, prepare
 from train.optimizer import MuonAndAdamW
 
 RANK = "rank"
+_MUON_ITERATIONS = 3
+"""Two fewer than in pre-training: a third of the time of a step on short texts, no figure changes."""
 _TIE = 1e-6
 """Less than one row changes a metric of a million rows by."""
 
@@ -77,6 +80,8 @@ class ClassifierTrainer(SealingTrainer):
         The metric that chooses the best epoch, and the optimizer.
     callbacks : list of TrainerCallback
     loss : Loss
+    token_dropout : TokenDropout or None
+        What hides tokens in training.
     """
 
     def __init__(
@@ -89,6 +94,7 @@ class ClassifierTrainer(SealingTrainer):
         settings: FinetuneSection,
         callbacks: list[TrainerCallback],
         loss: Loss = cross_entropy,
+        token_dropout: TokenDropout | None = None,
     ) -> None:
         def loss_of_outputs(
             outputs: Mapping[str, Tensor], labels: Tensor, num_items_in_batch: Tensor
@@ -96,6 +102,7 @@ class ClassifierTrainer(SealingTrainer):
             return loss(outputs["logits"], labels, num_items_in_batch)
 
         self._loss_of_outputs = loss_of_outputs
+        self._token_dropout = token_dropout
         self._cpu_dtype: torch.dtype | None = None
         if arguments.device.type == "cpu":  # where autocast is the slower way to bf16
             self._cpu_dtype = torch.bfloat16 if arguments.bf16 else torch.float32
@@ -125,6 +132,8 @@ class ClassifierTrainer(SealingTrainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         """Return the loss, and with `return_outputs` a mapping with the logits too."""
+        if self._token_dropout and model.training:
+            inputs = {**inputs, "input_ids": self._token_dropout(inputs["input_ids"])}
         if self._cpu_dtype is None:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         labels = inputs["labels"]
@@ -143,6 +152,7 @@ def _muon(model: PreTrainedModel, settings: FinetuneSection, device: torch.devic
         matrix_rate=settings.muon_learning_rate,
         other_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
+        iterations=_MUON_ITERATIONS,
     )
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from train.dropout import Dropout, drop, replace_dropout
+from train.dropout import Dropout, TokenDropout, drop, replace_dropout
 
 SHAPES = st.lists(st.integers(0, 7), min_size=0, max_size=4).map(tuple)
 
@@ -77,3 +77,16 @@ def test_every_dropout_of_a_model_is_replaced_as_it_is() -> None:
     found = [module for module in model.modules() if isinstance(module, nn.Dropout)]
     assert [(type(one), one.p, one.training) for one in found] == [(Dropout, 0.3, False), (Dropout, 0.1, True)]
     assert list(model.state_dict()) == names
+
+
+def test_so_many_tokens_are_hidden_and_special_ones_stay() -> None:
+    torch.manual_seed(0)
+    ids = torch.randint(0, 50, (500, 400))
+    found = TokenDropout(0.15, mask_id=4, special_ids=(0, 1, 2, 3, 4))(ids)
+    assert found.dtype == ids.dtype
+    ordinary = ids > 4
+    assert torch.equal(found[~ordinary], ids[~ordinary])
+    hidden = found[ordinary] == 4
+    assert float(hidden.float().mean()) == pytest.approx(0.15, abs=0.004)
+    assert torch.equal(found[ordinary][~hidden], ids[ordinary][~hidden])
+    assert not torch.equal(TokenDropout(0.15, 4, (0, 1, 2, 3, 4))(ids), found)

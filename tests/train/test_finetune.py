@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertConfig,
+    PreTrainedTokenizerBase,
+)
 
 from runtime.classifier import Classifier
 from runtime.errors import RecipeError, TrainingError
@@ -16,6 +21,7 @@ from runtime.manifest import Manifest
 from train import finetune
 from train.artifact import TRAINING_NAME
 from train.config import Recipe
+from train.pretrained import read_tokenizer
 from train.progress import LineProgress
 from train.recipe import read_recipe
 from train.run import RunDirectory
@@ -237,3 +243,19 @@ def test_too_little_memory_names_what_to_lower(make: Make, monkeypatch: pytest.M
     monkeypatch.setattr(LineProgress, "on_train_begin", fail)
     with pytest.raises(TrainingError, match=r"batches of 8; halve finetune\.batch_size"):
         finetune.run(make())
+
+
+def test_hidden_tokens_change_what_is_trained(make: Make, finished: Recipe, tmp_path: Path) -> None:
+    found = finetune.run(make("finetune.masked=0.3", f"run.directory={tmp_path / 'masked'}"))
+    assert weights_digest(found) != weights_digest(RunDirectory.of(finished).model)
+
+
+def test_a_vocabulary_without_a_mask_is_refused(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_mask(recipe: Recipe, config: BertConfig) -> PreTrainedTokenizerBase:
+        tokenizer = read_tokenizer(recipe, config)
+        tokenizer.mask_token = None
+        return tokenizer
+
+    monkeypatch.setattr(finetune, "read_tokenizer", without_mask)
+    with pytest.raises(RecipeError, match=r"finetune\.masked=0\.3 needs a \[MASK\] token.*; set it to 0\."):
+        finetune.run(make("finetune.masked=0.3"))

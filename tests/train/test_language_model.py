@@ -128,13 +128,23 @@ def test_nothing_to_evaluate_gives_no_number() -> None:
     assert math.isnan(evaluate(prepare(model_of(), CPU), [], torch.float32)["loss"])
 
 
-def test_operations_are_six_per_weight_and_token_and_those_of_attention() -> None:
+def test_operations_are_six_per_weight_and_token_where_it_is_computed() -> None:
     config = BertConfig(
         vocab_size=8000, hidden_size=320, num_hidden_layers=4, num_attention_heads=5, intermediate_size=1280
     )
-    weights = 4 * 12 * 320 * 320
+    attention = 4 * (3 * 320 * 320 + 2 * 128 * 320)
+    output = 9 * 320 * 320
     head = 320 * 320 + 320 * 8000
-    assert operations_per_token(config, 128, 0.0) == 6 * (weights + 4 * 2 * 128 * 320 + head / 128)
-    assert operations_per_token(config, 128, 0.25) == 6 * (
-        weights + 4 * 2 * 128 * 320 + (0.25 + 1 / 128) * head
-    )
+    for masked in (0.0, 0.25):
+        read = masked + 1 / 128
+        expected = 6 * (attention + (3 + read) * output + read * head)
+        assert operations_per_token(config, 128, masked) == pytest.approx(expected)
+
+
+def test_the_last_layer_is_computed_where_it_is_read() -> None:
+    model, batch = prepare(model_of(num_hidden_layers=3), CPU), batch_of()
+    shapes: list[tuple[int, ...]] = []
+    for layer in model.bert.encoder.layer:
+        layer.intermediate.register_forward_hook(lambda _, given, __: shapes.append(tuple(given[0].shape)))
+    guess(model, batch, torch.float32)
+    assert shapes == [(4, 16, 32), (4, 16, 32), (4 + 4, 32)]

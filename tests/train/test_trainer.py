@@ -24,6 +24,7 @@ from train import trainer as module
 from train.config import FinetuneSection
 from train.data.encoded import EncodedRows
 from train.data.rows import Row
+from train.dropout import TokenDropout
 from train.trainer import (
     ClassifierTrainer,
     choose_precision,
@@ -39,6 +40,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
     "fp32": {"precision": "fp32"},
     "bf16": {"precision": "bf16"},
     "muon": {"precision": "fp32", "optimizer": "muon"},
+    "token dropout": {"token_dropout": TokenDropout(0.3, mask_id=4, special_ids=(0, 2, 3))},
 }
 
 
@@ -85,6 +87,7 @@ def build(
     precision: str = "fp32",
     loss: Callable[..., torch.Tensor] = cross_entropy,
     dropout: float = 0.1,
+    token_dropout: TokenDropout | None = None,
     **settings: object,
 ) -> ClassifierTrainer:
     chosen = FinetuneSection.model_validate(
@@ -111,6 +114,7 @@ def build(
         settings=chosen,
         callbacks=list(callbacks),
         loss=loss,
+        token_dropout=token_dropout,
     )
 
 
@@ -224,6 +228,22 @@ def test_muon_has_a_rate_of_its_own_for_the_matrices_of_the_encoder(
         assert peaks[id(weight)] == (3e-3 if of_muon else 1e-3), name
     trainer.train()
     assert [group["lr"] for group in trainer.optimizer.param_groups] == [0.0] * 3
+
+
+def test_tokens_are_hidden_in_training_alone(
+    tmp_path: Path, rows: EncodedRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[bool, set[int]] = {True: set(), False: set()}
+    compute = module.compute
+
+    def watched(task: Any, dtype: torch.dtype, *arguments: torch.Tensor) -> torch.Tensor:
+        seen[task.model.training] |= set(arguments[0].unique().tolist())
+        return compute(task, dtype, *arguments)
+
+    monkeypatch.setattr(module, "compute", watched)
+    build(tmp_path, rows, epochs=1, token_dropout=TokenDropout(0.5, 7, (0, 2, 3))).train()
+    tokens = {token for number in range(len(rows)) for token in rows[number]["input_ids"]} | {0}
+    assert seen == {True: tokens | {7}, False: tokens}
 
 
 def test_texts_of_like_length_share_a_batch(tmp_path: Path, tiny_model_dir: Path) -> None:
