@@ -208,7 +208,6 @@ def _train(
             model,
             arguments,
             rows,
-            config.pad_token_id or 0,
             settings=recipe.finetune,
             callbacks=callbacks,
             token_dropout=token_dropout,

@@ -1,9 +1,9 @@
-"""BERT's arithmetic in training: bf16 over weights in float32, or float32 alone; it knows no data and no loss.
+"""BERT's arithmetic in training: bf16 over weights in float32, or float32 alone; it knows no loss.
 
-For bf16 every weight is copied once a step and the whole encoder computes on the copies, in bf16 from its first layer
-on. On a CPU that takes half the time of autocast, which converts between layers and does softmax and
-LayerNorm in float32. Embeddings are looked up, and their gradients summed up, in float32: in bf16 the many
-small gradients of a common token would be rounded away.
+For bf16 every weight is copied once a step and the whole encoder computes on the copies, in bf16 from its
+first layer on. On a CPU that takes half the time of autocast, which converts between layers and does softmax
+and LayerNorm in float32. Embeddings are looked up, and their gradients summed up, in float32: in bf16 the
+many small gradients of a common token would be rounded away.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Classify(nn.Module):
 
 
 def _first_row(layer: Any, hidden: Tensor, mask: Tensor | None) -> Tensor:  # noqa: ANN401 - a BertLayer
-    """Compute an encoder layer for the first token of each row: (rows, row_length, width) → (rows, 1, width)."""
+    """Compute a layer for the first token of each row: (rows, row_length, width) → (rows, 1, width)."""
     attention, first = layer.attention.self, hidden[:, :1]
 
     def heads(values: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """Masked language modelling with BERT: model, forward pass and figures; it knows no corpus and no loop.
 
 The head and, after its attention, the last layer compute the hidden tokens and `[CLS]` alone; precision is
-the matter of `train.half_precision`. Beside the hidden tokens, what `[CLS]` has become names the hidden words of its row in any order: guessing words at their places never
-asks it to sum a text up. Near kin: the bag of words of RetroMAE-2 (Xiao et al., arXiv 2305.02564).
+the matter of `train.half_precision`. What `[CLS]` has become also names the hidden words of its row in any
+order: guessing words at their places never asks it to sum a text up. Near kin: the bag of words of RetroMAE-2
+(Xiao et al., arXiv 2305.02564).
 """
 
 from __future__ import annotations

@@ -70,12 +70,11 @@ class ClassifierTrainer(SealingTrainer):
     Parameters
     ----------
     model : PreTrainedModel
-        Gives logits of shape (rows, num_labels).
+        Gives logits of shape (rows, num_labels); its configuration names the token that pads.
     arguments : TrainingArguments
         From `training_arguments`.
     rows : tuple of EncodedRows
         Training and development rows.
-    pad_token_id : int
     settings : FinetuneSection
         The metric that chooses the best epoch, and the optimizer.
     callbacks : list of TrainerCallback
@@ -89,7 +88,6 @@ class ClassifierTrainer(SealingTrainer):
         model: PreTrainedModel,
         arguments: TrainingArguments,
         rows: tuple[EncodedRows, EncodedRows],
-        pad_token_id: int,
         *,
         settings: FinetuneSection,
         callbacks: list[TrainerCallback],
@@ -117,7 +115,7 @@ class ClassifierTrainer(SealingTrainer):
             ),
             train_dataset=rows[0],
             eval_dataset=rows[1],
-            data_collator=Collator(pad_token_id),
+            data_collator=Collator(model.config.pad_token_id or 0),
             compute_loss_func=loss_of_outputs,
             compute_metrics=dev_figures(settings.metric),
             callbacks=callbacks,

@@ -54,7 +54,7 @@ def test_rows_are_drawn_by_seed_and_the_test_rows_leak_nothing() -> None:
 
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Return the arguments of every training, which are stood in for: what is adapted reaches 90 %, else 80."""
+    """Return the arguments of every training, which are stood in for: what is adapted reaches 90 %."""
     calls: list[list[str]] = []
 
     def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:

@@ -75,7 +75,10 @@ def test_every_dropout_of_a_model_is_replaced_as_it_is() -> None:
     names = list(model.state_dict())
     replace_dropout(model)
     found = [module for module in model.modules() if isinstance(module, nn.Dropout)]
-    assert [(type(one), one.p, one.training) for one in found] == [(Dropout, 0.3, False), (Dropout, 0.1, True)]
+    assert [(type(one), one.p, one.training) for one in found] == [
+        (Dropout, 0.3, False),
+        (Dropout, 0.1, True),
+    ]
     assert list(model.state_dict()) == names
 
 

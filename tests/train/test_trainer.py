@@ -110,7 +110,6 @@ def build(
         BertForSequenceClassification(config),
         arguments,
         (rows, rows),
-        0,
         settings=chosen,
         callbacks=list(callbacks),
         loss=loss,
