@@ -105,7 +105,7 @@ def _first_row(layer: Any, hidden: Tensor, mask: Tensor | None) -> Tensor:  # no
     attention, first = layer.attention.self, hidden[:, :1]
 
     def heads(values: Tensor) -> Tensor:
-        return values.unflatten(-1, (attention.num_attention_heads, -1)).transpose(1, 2)
+        return values.view(*values.shape[:2], attention.num_attention_heads, -1).transpose(1, 2)
 
     attended, _ = attend_by_products(
         attention,
