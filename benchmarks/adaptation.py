@@ -2,7 +2,7 @@
 
 The included encoder reads the unlabelled reviews of online_shopping_10_cats, without those that also stand in
 ChnSentiCorp's dev and test rows; then both encoders are fine-tuned on a few labelled rows of ChnSentiCorp.
-With `--folder` a benchmark that was stopped goes on where it was.
+With `--folder` a benchmark that was stopped goes on from its last checkpoint or finished training.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _FEWEST_STEPS = 300
 _BATCH = 16
 _REPORT = "pretraining.json"
 _SMALL_BATCHES = ("finetune.optimizer=adamw", "finetune.learning_rate=2e-4", f"finetune.batch_size={_BATCH}")
-"""Muon takes twice the time there."""
+"""With Muon, which the recipe of the full data takes, a step of so few tokens lasts half as long again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,10 @@ def main(argv: Sequence[str]) -> int:
     host = machine.describe(accuracy.PACKAGES)
     try:
         with tempfile.TemporaryDirectory(prefix="benchmark-adaptation-") as temporary:
-            folder = (options.folder or Path(temporary)).absolute()
-            folder.mkdir(parents=True, exist_ok=True)
+            folder = _made(options.folder or Path(temporary))
             encoder = adapt(folder, options)
-            points = measure(folder, {BASE: accuracy.ENCODER, ADAPTED: encoder}, options)
+            bases = {BASE: accuracy.ENCODER, ADAPTED: encoder}
+            points = measure(Path(temporary), bases, options, Kept(folder / "points.jsonl"))
             report = json.loads((encoder / _REPORT).read_text(encoding="utf-8"))["pretraining"]
     except (DatasetError, accuracy.TrainingFailedError) as error:
         print(error, file=sys.stderr)
@@ -79,11 +79,19 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be made ({error.strerror}); name another folder.") from error
+    return folder.absolute()
+
+
 def adapt(folder: Path, options: argparse.Namespace) -> Path:
-    """Continue pre-training on the reviews and return the encoder; one that is there is taken as it is."""
-    encoder = folder / "adaptation" / "encoder"
-    if (encoder / _REPORT).exists():
-        return encoder
+    """Continue pre-training on the reviews, from where it was stopped, and return the encoder.
+
+    An encoder of as many minutes that is there and learned the same texts is taken as it is.
+    """
     corpus = folder / "reviews.jsonl"
     corpus.write_text("".join(f"{json.dumps({'text': text})}\n" for text in reviews(options.data)))
     held = [options.data / LABELLED / f"{name}.tsv#text_a" for name in ("dev", "test")]
@@ -98,7 +106,8 @@ def adapt(folder: Path, options: argparse.Namespace) -> Path:
         "pretrain.max_length=256",
         "pretrain.muon_learning_rate=2e-3",
         "pretrain.adamw_learning_rate=5e-4",
-        f"run.directory={folder / 'adaptation'}",
+        f"run.directory={folder / f'adaptation-{options.minutes:g}-minutes'}",
+        "pretrain.resume=true",
     ]
     return Path(accuracy.run_train("pretrain", recipe, overrides, home=folder / "bentoml"))
 
@@ -119,19 +128,19 @@ def reviews(data: Path) -> list[str]:
     return [text for row in found if (text := row["review"].strip().lstrip("\ufeff"))]
 
 
-def measure(folder: Path, bases: dict[str, Path], options: argparse.Namespace) -> list[Point]:
-    """Fine-tune every base on the same few rows, drawn anew with every seed."""
+def measure(folder: Path, bases: dict[str, Path], options: argparse.Namespace, kept: Kept) -> list[Point]:
+    """Fine-tune every base on the same few rows, drawn anew with every seed, but for what is kept."""
     splits = datasets.read(LABELLED, options.data)
-    kept = Kept(folder / "points.jsonl")
     points = []
     for labels in options.labels or LABELS:
         for seed in range(1, options.seeds + 1):
             few = drawn(splits, labels, seed)
             for name, base in bases.items():
-                settings = _settings(base, len(few.train), seed, options.overrides)
+                settings = _settings(len(few.train), seed, options.overrides)
                 depends_on = _dependencies(base, settings, labels)
                 if (found := kept.find(depends_on)) is None:
-                    found = [asdict(Point(labels, name, seed, **_fine_tuned(folder, few, settings)))]
+                    figures = _fine_tuned(folder, few, [f"finetune.base_model={base}", *settings])
+                    found = [asdict(Point(labels, name, seed, **figures))]
                     kept.add(depends_on, found)
                 points += [Point(**one) for one in found]
                 print(points[-1], file=sys.stderr, flush=True)
@@ -147,10 +156,9 @@ def drawn(splits: Splits, labels: int, seed: int) -> Splits:
     )
 
 
-def _settings(base: Path, labelled: int, seed: int, overrides: Sequence[str]) -> list[str]:
+def _settings(labelled: int, seed: int, overrides: Sequence[str]) -> list[str]:
     epochs = max(4, -(-_FEWEST_STEPS * _BATCH // labelled))
     return [
-        f"finetune.base_model={base}",
         f"finetune.seed={seed}",
         f"finetune.epochs={min(epochs, 20)}",
         *_SMALL_BATCHES,
@@ -215,6 +223,6 @@ def _parser() -> argparse.ArgumentParser:
         help=f"labelled rows; default: {', '.join(map(str, LABELS))}",
     )
     parser.add_argument(
-        "--folder", type=Path, help="keeps encoder and finished trainings, from which the next call goes on"
+        "--folder", type=Path, help="keeps encoder and finished trainings; the next call goes on from them"
     )
     return parser

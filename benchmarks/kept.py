@@ -17,7 +17,7 @@ Entry = dict[str, Any]
 class Kept:
     """Figures in a file of JSON lines, each under what they depend on; without a path nothing is kept.
 
-    A line that a stop left unfinished counts for nothing: what it was of is measured again.
+    A line that a stop left unfinished, or that is something else, counts for nothing.
     """
 
     path: Path | None = None
@@ -45,9 +45,11 @@ class Kept:
         found = []
         for line in self.path.read_text(encoding="utf-8").splitlines():
             try:
-                found.append(json.loads(line))
+                entry = json.loads(line)
             except json.JSONDecodeError:
                 continue
+            if isinstance(entry, dict) and entry.keys() >= {"depends_on", "figures"}:
+                found.append(entry)
         return found
 
 

@@ -86,11 +86,16 @@ def check_origin(recorded: Origin, origin: Origin, where: Path) -> None:
     Raises
     ------
     RecipeError
-        Names the settings that differ.
+        Names the settings that differ, or that the version did not know which began the training.
     """
-    differing = [name for name in origin if recorded.get(name) != origin[name]]
+    if unknown := [name for name in origin if name not in recorded]:
+        raise RecipeError(
+            f"{where} cannot be resumed: another version made it, which did not know {', '.join(unknown)}; "
+            "start over without --resume."
+        )
+    differing = [name for name in origin if recorded[name] != origin[name]]
     if differing:
-        changes = ", ".join(_change(name, recorded.get(name), origin[name]) for name in differing)
+        changes = ", ".join(_change(name, recorded[name], origin[name]) for name in differing)
         raise RecipeError(f"{where} cannot be resumed: {changes}; undo that, or start over without --resume.")
 
 

@@ -53,9 +53,9 @@ class FinetuneSection(Section):
     masked: float = Field(
         0.0,
         ge=0,
-        lt=1,
-        description="share of the tokens that show [MASK] in training, drawn anew in every pass; 0.15 helps "
-        "where texts are short and rows few",
+        le=0.5,
+        description="share of the known tokens that show [MASK] in training, drawn anew in every pass; 0.15 "
+        "helps where texts are short and passes many",
     )
     max_length: int = Field(
         128, ge=3, le=MOST_TOKENS, description="most tokens of a text, [CLS] and [SEP] included"

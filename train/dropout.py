@@ -1,21 +1,25 @@
 """Dropout of values and of tokens, drawn from PyTorch's generator; it knows no model.
 
-Masks of values cost a CPU a fifth of what PyTorch's do: `torch.nn.Dropout` draws 64 random bits an element,
-one after the other on one thread, a tenth of the time of a small BERT's step. 16 bits decide as well: the
-share dropped is right to 1 in 65,536.
+Where PyTorch does not draw with Intel's MKL, `torch.nn.Dropout` takes 64 random bits an element, one after
+the other on one thread: a tenth of the time of a small BERT's step. 16 bits decide as well, in under half the
+time; the share dropped is right to 1 in 65,536.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from typing_extensions import override
 
 _STEPS = 1 << 16
 _PER_WORD = 4
 _LOWEST_WORD = -(1 << 63)
+_PROCESSOR = Path("/proc/cpuinfo")
 
 
 class Dropout(nn.Dropout):
@@ -37,6 +41,8 @@ def drop(values: Tensor, share: float) -> Tensor:
     share : float
         From 0 to 1; rounded to a multiple of 1 / 65,536.
     """
+    if _draws_with_mkl():
+        return functional.dropout(values, share)
     dropped = round(share * _STEPS)
     if dropped == 0:
         return values
@@ -60,7 +66,7 @@ class TokenDropout:
         From 0 to 1, of the tokens that are not special.
     mask_id : int
     special_ids : tuple of int
-        Tokens that always stay: those that frame and pad a text.
+        Tokens that always stay: those that frame and pad a text, and `[UNK]`.
     """
 
     share: float
@@ -80,3 +86,10 @@ def replace_dropout(model: nn.Module) -> None:
         for name, child in module.named_children():
             if type(child) is nn.Dropout:
                 setattr(module, name, Dropout(child.p).train(child.training))
+
+
+@cache
+def _draws_with_mkl() -> bool:
+    """Tell whether PyTorch draws on all threads, which it does on Intel's processors only."""
+    is_intel = _PROCESSOR.is_file() and "GenuineIntel" in _PROCESSOR.read_text(encoding="utf-8")
+    return is_intel and bool(torch.backends.mkl.is_available())  # type: ignore[no-untyped-call]

@@ -58,7 +58,8 @@ def run(recipe: Recipe) -> Path:
     Raises
     ------
     RecipeError
-        A file, column or base model does not exist, or --resume finds another training.
+        A file, column or base model does not exist, --resume finds another training, or there is no
+        `[MASK]` to hide tokens behind.
     DataError
         The rows cannot be trained on.
     UsageError
@@ -89,6 +90,8 @@ def fit(recipe: Recipe, directory: RunDirectory, config: BertConfig, splits: Spl
     splits : Splits
         `labels` may have some that no training row has.
     """
+    tokenizer = read_tokenizer(recipe, config)
+    token_dropout = _token_dropout(recipe, tokenizer)
     origin = checkpoint.origin_of(recipe, describe_files([*splits.train, *splits.dev]))
     last = _last_checkpoint(recipe, directory.checkpoints, origin)
     if (
@@ -104,11 +107,9 @@ def fit(recipe: Recipe, directory: RunDirectory, config: BertConfig, splits: Spl
         checkpoint.start_over(directory.checkpoints, origin)
     started = time.monotonic()
     with staged(directory.model) as staging:
-        tokenizer = read_tokenizer(recipe, config)
         rows, figures = _encode(recipe, tokenizer, splits, staging)
         if last is None or not checkpoint.read_progress(last).finished:
-            hidden = _token_dropout(recipe, tokenizer)
-            _train(recipe, config, splits.labels, rows, directory.checkpoints, last, hidden)
+            _train(recipe, config, splits.labels, rows, directory.checkpoints, last, token_dropout)
             last = checkpoint.newest_intact(directory.checkpoints, origin)
         if last is None:
             raise TrainingError(

@@ -96,11 +96,11 @@ class Classify(nn.Module):
         for layer in layers:
             hidden = layer(hidden, mask)
         model: Any = self.model
-        logits: Tensor = model.classifier(model.dropout(bert.pooler(_first_row(last, hidden, mask))))
+        logits: Tensor = model.classifier(model.dropout(bert.pooler(_first_tokens(last, hidden, mask))))
         return logits
 
 
-def _first_row(layer: Any, hidden: Tensor, mask: Tensor | None) -> Tensor:  # noqa: ANN401 - a BertLayer
+def _first_tokens(layer: Any, hidden: Tensor, mask: Tensor | None) -> Tensor:  # noqa: ANN401 - a BertLayer
     """Compute a layer for the first token of each row: (rows, row_length, width) → (rows, 1, width)."""
     attention, first = layer.attention.self, hidden[:, :1]
 
@@ -116,8 +116,8 @@ def _first_row(layer: Any, hidden: Tensor, mask: Tensor | None) -> Tensor:  # no
         attention.scaling,
         attention.dropout.p if attention.training else 0.0,
     )
-    row: Tensor = layer.feed_forward_chunk(layer.attention.output(attended.flatten(2), first))
-    return row
+    found: Tensor = layer.feed_forward_chunk(layer.attention.output(attended.flatten(2), first))
+    return found
 
 
 def _additive(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:

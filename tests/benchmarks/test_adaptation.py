@@ -66,12 +66,14 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
             assert len(reviews.read_text(encoding="utf-8").splitlines()) == 2
             assert [Path(name).name for name in corpus.exclude] == ["dev.tsv#text_a", "test.tsv#text_a"]
             encoder = Path(recipe.run.directory) / "encoder"
-            encoder.mkdir(parents=True)
+            assert recipe.pretrain.resume
+            encoder.mkdir(parents=True, exist_ok=True)
             for name in accuracy.READ[adaptation.BASE]:
-                (encoder / name).write_text("", encoding="utf-8")
+                if not (encoder / name).exists():
+                    (encoder / name).write_text(str(encoder), encoding="utf-8")
             (encoder / "pretraining.json").write_text('{"pretraining": {"steps": 7}}', encoding="utf-8")
             return subprocess.CompletedProcess(command, 0, stdout=f"{encoder}\n")
-        is_adapted = any("/adaptation/encoder" in part for part in command)
+        is_adapted = any("/adaptation-" in part for part in command)
         metrics = tmp_path / "metrics.json"
         metrics.write_text(json.dumps(dict.fromkeys(("accuracy", "macro_f1", "mcc"), 0.8 + 0.1 * is_adapted)))
         return subprocess.CompletedProcess(command, 0, stdout=f"{metrics}\n")
@@ -107,11 +109,40 @@ def test_a_folder_keeps_encoder_and_finished_trainings(
     first = capsys.readouterr().out
     calls.clear()
     assert adaptation.main(options) == 0
-    assert calls == []
+    assert [call[0] for call in calls] == ["pretrain"]  # which resumes, or finds that nothing is left to do
     assert "0.9000" in first
     assert "0.9000" in capsys.readouterr().out
-    assert adaptation.main([*options, "finetune.learning_rate=1e-4"]) == 0
-    assert [call[0] for call in calls] == ["finetune", "evaluate"] * 2
+    (encoder,) = (tmp_path / "kept").glob("adaptation-15-minutes/encoder")
+    for changed, trainings in (("finetune.learning_rate=1e-4", 2), ("finetune.learning_rate=2e-5", 2)):
+        calls.clear()
+        assert adaptation.main([*options, changed]) == 0
+        assert [call[0] for call in calls] == ["pretrain", *["finetune", "evaluate"] * trainings]
+    (encoder / "model.safetensors").write_text("other", encoding="utf-8")
+    calls.clear()
+    assert adaptation.main(options) == 0
+    assert [call[0] for call in calls] == ["pretrain", "finetune", "evaluate"]
+    assert not list((tmp_path / "kept").glob("tmp*"))
+
+
+def test_other_minutes_make_another_encoder(data: Path, tmp_path: Path, calls: list[list[str]]) -> None:
+    options = ["--data", str(data), "--results", str(tmp_path / "results"), "--seeds", "1", "--labels", "10"]
+    options += ["--folder", str(tmp_path / "kept")]
+    for minutes in ("1", "0.5"):
+        assert adaptation.main([*options, "--minutes", minutes]) == 0
+    assert {path.name for path in (tmp_path / "kept").glob("adapt*-*")} == {
+        "adaptation-0.5-minutes",
+        "adaptation-1-minutes",
+    }
+
+
+def test_a_folder_that_cannot_be_made_is_named(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert adaptation.main(["--data", str(data), "--folder", str(tmp_path / "file")]) == 2
+    assert (
+        f"{tmp_path / 'file'} cannot be made (File exists); name another folder." in capsys.readouterr().err
+    )
 
 
 def test_lines_hold_the_accuracies_of_each_model_by_rows() -> None:

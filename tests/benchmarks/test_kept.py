@@ -48,6 +48,15 @@ def test_an_unfinished_line_is_measured_again_and_harms_no_other(cut: int, tmp_p
     assert kept.find({"seed": 2}) == [{"accuracy": 0.7}]
 
 
+@pytest.mark.parametrize("line", ["[1]", '{"figures": []}', "7", "null"])
+def test_lines_of_something_else_count_for_nothing(line: str, tmp_path: Path) -> None:
+    (tmp_path / "kept.jsonl").write_text(f"{line}\n", encoding="utf-8")
+    kept = Kept(tmp_path / "kept.jsonl")
+    assert kept.find({"seed": 1}) is None
+    kept.add({"seed": 1}, [{"accuracy": 0.5}])
+    assert kept.find({"seed": 1}) == [{"accuracy": 0.5}]
+
+
 def test_without_a_path_nothing_is_kept() -> None:
     Kept().add({"seed": 1}, [{"accuracy": 0.5}])
     assert Kept().find({"seed": 1}) is None

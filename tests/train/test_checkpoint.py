@@ -87,6 +87,15 @@ def test_another_training_is_not_resumed(folder: Path) -> None:
     assert (folder / "checkpoint-1").exists()
 
 
+def test_what_another_version_began_is_not_resumed(folder: Path) -> None:
+    save(folder, 1)
+    with pytest.raises(
+        RecipeError, match=r"another version made it, which did not know finetune\.new; start"
+    ):
+        checkpoint.newest_intact(folder, {"finetune.epochs": 3, "finetune.new": 0.0})
+    assert (folder / "checkpoint-1").exists()
+
+
 @pytest.mark.parametrize(
     ("override", "matters"),
     [

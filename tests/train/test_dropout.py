@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional
 
+from train import dropout as module
 from train.dropout import Dropout, TokenDropout, drop, replace_dropout
 
 SHAPES = st.lists(st.integers(0, 7), min_size=0, max_size=4).map(tuple)
@@ -93,3 +97,26 @@ def test_so_many_tokens_are_hidden_and_special_ones_stay() -> None:
     assert float(hidden.float().mean()) == pytest.approx(0.15, abs=0.004)
     assert torch.equal(found[ordinary][~hidden], ids[ordinary][~hidden])
     assert not torch.equal(TokenDropout(0.15, 4, (0, 1, 2, 3, 4))(ids), found)
+
+
+def test_where_pytorch_draws_on_all_threads_its_own_masks_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = torch.ones(1000)
+    monkeypatch.setattr(module, "_draws_with_mkl", lambda: True)
+    torch.manual_seed(3)
+    found = drop(values, 0.3)
+    torch.manual_seed(3)
+    assert torch.equal(found, functional.dropout(values, 0.3))
+
+
+@pytest.mark.parametrize(
+    ("maker", "expected"), [("GenuineIntel", True), ("AuthenticAMD", False), (None, False)]
+)
+def test_intels_processors_draw_with_mkl(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maker: str | None, expected: bool
+) -> None:
+    path = tmp_path / "cpuinfo"
+    if maker:
+        path.write_text(f"vendor_id\t: {maker}\n", encoding="utf-8")
+    monkeypatch.setattr(module, "_PROCESSOR", path)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
+    assert module._draws_with_mkl.__wrapped__() == expected

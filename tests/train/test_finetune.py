@@ -21,7 +21,8 @@ from runtime.manifest import Manifest
 from train import finetune
 from train.artifact import TRAINING_NAME
 from train.config import Recipe
-from train.pretrained import read_tokenizer
+from train.dropout import TokenDropout
+from train.pretrained import read_config, read_tokenizer
 from train.progress import LineProgress
 from train.recipe import read_recipe
 from train.run import RunDirectory
@@ -250,12 +251,35 @@ def test_hidden_tokens_change_what_is_trained(make: Make, finished: Recipe, tmp_
     assert weights_digest(found) != weights_digest(RunDirectory.of(finished).model)
 
 
-def test_a_vocabulary_without_a_mask_is_refused(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_frames_a_text_is_never_hidden(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[TokenDropout] = []
+    monkeypatch.setattr(finetune, "_train", lambda *arguments: built.append(arguments[-1]))
+    recipe = make("finetune.masked=0.3")
+    with pytest.raises(TrainingError, match="no intact checkpoint"):
+        finetune.run(recipe)
+    tokenizer = read_tokenizer(recipe, read_config(recipe))
+    special = {tokenizer.convert_tokens_to_ids(one) for one in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")}
+    assert [(one.share, one.mask_id, set(one.special_ids)) for one in built] == [
+        (0.3, tokenizer.mask_token_id, special)
+    ]
+
+
+def test_a_vocabulary_without_a_mask_is_refused_before_anything_is_lost(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def without_mask(recipe: Recipe, config: BertConfig) -> PreTrainedTokenizerBase:
         tokenizer = read_tokenizer(recipe, config)
         tokenizer.mask_token = None
         return tokenizer
 
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, "on_log", 7)
+        with pytest.raises(KeyboardInterrupt):
+            finetune.run(make())
+    checkpoints = RunDirectory.of(make()).checkpoints
+    before = sorted(checkpoints.rglob("*"))
+    assert any(path.name.startswith("checkpoint-") for path in before)
     monkeypatch.setattr(finetune, "read_tokenizer", without_mask)
     with pytest.raises(RecipeError, match=r"finetune\.masked=0\.3 needs a \[MASK\] token.*; set it to 0\."):
         finetune.run(make("finetune.masked=0.3"))
+    assert sorted(checkpoints.rglob("*")) == before

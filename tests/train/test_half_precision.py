@@ -7,13 +7,16 @@ import torch
 from torch.nn import functional
 from transformers import BertConfig, BertForSequenceClassification
 
-from train.dropout import Dropout
+from train import half_precision as module
+from train.dropout import Dropout, drop
 from train.half_precision import Classify, attend_by_products, compute, prepare
 
 CPU = torch.device("cpu")
 
 
-def model_of(dropout: float = 0.0, layers: int = 2) -> BertForSequenceClassification:
+def model_of(
+    dropout: float = 0.0, layers: int = 2, attention: float | None = None
+) -> BertForSequenceClassification:
     torch.manual_seed(0)
     shape = BertConfig(
         vocab_size=60,
@@ -23,7 +26,7 @@ def model_of(dropout: float = 0.0, layers: int = 2) -> BertForSequenceClassifica
         intermediate_size=64,
         max_position_embeddings=32,
         hidden_dropout_prob=dropout,
-        attention_probs_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout if attention is None else attention,
         initializer_range=0.2,
         num_labels=3,
     )
@@ -83,6 +86,28 @@ def test_the_last_layer_is_computed_where_it_is_read(layers: int) -> None:
         layer.intermediate.register_forward_hook(lambda _, given, __: lengths.append(given[0].shape[1]))
     compute(Classify(model), torch.float32, *inputs(padded=False))
     assert lengths == [*[16] * (layers - 1), 1]
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_attention_alone_drops_out_in_every_layer_with_its_own_share(
+    layers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares: list[float] = []
+
+    def watched(values: torch.Tensor, share: float) -> torch.Tensor:
+        shares.append(share)
+        return drop(values, share)
+
+    monkeypatch.setattr(module, "drop", watched)
+    model = prepare(model_of(attention=0.4, layers=layers), CPU)
+    one, other = (compute(Classify(model), torch.float32, *inputs(padded=False)) for _ in range(2))
+    assert shares == [0.4] * layers * 2
+    assert not torch.equal(one, other)
+
+
+def test_on_other_devices_dropout_stays_that_of_pytorch() -> None:
+    model = prepare(model_of(dropout=0.4), torch.device("meta"))
+    assert {type(one) for one in model.modules() if isinstance(one, torch.nn.Dropout)} == {torch.nn.Dropout}
 
 
 def test_dropout_is_that_of_the_model() -> None:

@@ -225,6 +225,7 @@ def test_muon_has_a_rate_of_its_own_for_the_matrices_of_the_encoder(
     for name, weight in trainer.model.named_parameters():
         of_muon = ".encoder." in name and weight.dim() == 2
         assert peaks[id(weight)] == (3e-3 if of_muon else 1e-3), name
+    assert trainer.optimizer.param_groups[0]["ns_steps"] == 3
     trainer.train()
     assert [group["lr"] for group in trainer.optimizer.param_groups] == [0.0] * 3
 
