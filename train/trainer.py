@@ -33,7 +33,7 @@ from train.optimizer import MuonAndAdamW
 
 RANK = "rank"
 _MUON_ITERATIONS = 3
-"""Two fewer than in pre-training: a fifth less time on short texts, figures as far apart as those of seeds."""
+"""Two fewer than in pre-training: a fifth less time on short texts, figures apart as those of seeds are."""
 _TIE = 1e-6
 """Less than one row changes a metric of a million rows by."""
 

@@ -105,9 +105,10 @@ def test_an_interrupted_training_resumes_to_the_same_model(
     whole = finetune.run(make(f"run.directory={tmp_path / 'whole'}"))
     parts = f"run.directory={tmp_path / 'parts'}"
     with monkeypatch.context() as patch:
-        interrupt_at(patch, "on_log", occurrence=7)
+        interrupt_at(patch, "on_log", occurrence=12)
         with pytest.raises(KeyboardInterrupt):
             finetune.run(make(parts))
+    assert list((tmp_path / "parts" / "checkpoints").glob("checkpoint-*"))
     assert {path.name for path in (tmp_path / "parts").iterdir()} == {".lock", "checkpoints"}
     resumed = finetune.run(make(parts, resume=True))
     assert weights_digest(resumed) == weights_digest(whole)
@@ -273,7 +274,7 @@ def test_a_vocabulary_without_a_mask_is_refused_before_anything_is_lost(
         return tokenizer
 
     with monkeypatch.context() as patch:
-        interrupt_at(patch, "on_log", 7)
+        interrupt_at(patch, "on_log", 12)
         with pytest.raises(KeyboardInterrupt):
             finetune.run(make())
     checkpoints = RunDirectory.of(make()).checkpoints
