@@ -15,9 +15,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 from benchmarks import datasets, floor, machine, record
 from benchmarks.datasets import DATASETS, DatasetError, Rows, Splits
@@ -193,11 +195,8 @@ def measure(name: str, options: argparse.Namespace) -> list[Figures]:
         for seed in range(1, options.seeds + 1):
             overrides = [*ARMS[arm], f"finetune.seed={seed}", *options.overrides]
             depends_on = _dependencies(name, arm, overrides, options.rows)
-            if (figures := kept.find(depends_on)) is None:
-                trained = _trained(name, splits, tests, overrides)
-                figures = [asdict(replace(one, model=arm, seed=seed)) for one in trained]
-                kept.add(depends_on, figures)
-            found += [Figures(**one) for one in figures]
+            train = partial(_trained, name, splits, tests, overrides, arm, seed)
+            found += [Figures(**one) for one in kept.measured(depends_on, train)]
             print(name, arm, seed, found[-1].accuracy, file=sys.stderr, flush=True)
     return found
 
@@ -219,16 +218,15 @@ def _floors(splits: Splits, tests: Mapping[str, Rows]) -> Iterator[Figures]:
 
 
 def _trained(
-    name: str, splits: Splits, tests: Mapping[str, Rows], overrides: Sequence[str]
-) -> Iterator[Figures]:
+    name: str, splits: Splits, tests: Mapping[str, Rows], overrides: Sequence[str], arm: str, seed: int
+) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="benchmark-train-") as folder:
         training = Training(RECIPES / f"{name}.toml", Path(folder), overrides)
         seconds = training.run(splits)
         for title, rows in tests.items():
             found = training.evaluate(rows)
-            yield Figures(
-                title, len(rows), "python -m train", found["accuracy"], found["macro_f1"], round(seconds, 1)
-            )
+            accuracy, macro_f1 = found["accuracy"], found["macro_f1"]
+            yield asdict(Figures(title, len(rows), arm, accuracy, macro_f1, round(seconds, 1), seed))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,6 +17,7 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean
 
@@ -25,6 +26,7 @@ from benchmarks.datasets import DatasetError, Splits
 from benchmarks.kept import Kept, digest
 from benchmarks.options import add_training, positive
 from loadtests.table import table
+from train.pretrain import PRETRAINING_NAME
 
 REVIEWS = Path("online_shopping_10_cats") / "online_shopping_10_cats.zip"
 LABELLED = "chnsenticorp"
@@ -36,9 +38,8 @@ HEADER = ("labelled rows", "model", "accuracy", "macro-F1", "seeds")
 _MOST_DEV = 500
 _FEWEST_STEPS = 300
 _BATCH = 16
-_REPORT = "pretraining.json"
 _SMALL_BATCHES = ("finetune.optimizer=adamw", "finetune.learning_rate=2e-4", f"finetune.batch_size={_BATCH}")
-"""With Muon, which the recipe of the full data takes, a step of so few tokens lasts half as long again."""
+"""Of a step of so few tokens Muon, which the recipe for all rows takes, would be too large a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
             encoder = adapt(folder, options)
             bases = {BASE: accuracy.ENCODER, ADAPTED: encoder}
             points = measure(Path(temporary), bases, options, Kept(folder / "points.jsonl"))
-            report = json.loads((encoder / _REPORT).read_text(encoding="utf-8"))["pretraining"]
+            report = json.loads((encoder / PRETRAINING_NAME).read_text(encoding="utf-8"))["pretraining"]
     except (DatasetError, accuracy.TrainingFailedError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -138,11 +139,10 @@ def measure(folder: Path, bases: dict[str, Path], options: argparse.Namespace, k
             for name, base in bases.items():
                 settings = _settings(len(few.train), seed, options.overrides)
                 depends_on = _dependencies(base, settings, labels)
-                if (found := kept.find(depends_on)) is None:
-                    figures = _fine_tuned(folder, few, [f"finetune.base_model={base}", *settings])
-                    found = [asdict(Point(labels, name, seed, **figures))]
-                    kept.add(depends_on, found)
-                points += [Point(**one) for one in found]
+                train = partial(_fine_tuned, folder, few, [f"finetune.base_model={base}", *settings])
+                points += [
+                    Point(labels, name, seed, **figures) for figures in kept.measured(depends_on, train)
+                ]
                 print(points[-1], file=sys.stderr, flush=True)
     return points
 
@@ -172,12 +172,12 @@ def _dependencies(base: Path, settings: Sequence[str], labels: int) -> dict[str,
     return {"labels": labels, "settings": list(settings), "files": digest(files)}
 
 
-def _fine_tuned(folder: Path, splits: Splits, settings: Sequence[str]) -> dict[str, float]:
+def _fine_tuned(folder: Path, splits: Splits, settings: Sequence[str]) -> list[dict[str, float]]:
     with tempfile.TemporaryDirectory(dir=folder) as run:
         training = accuracy.Training(RECIPE, Path(run), settings)
         training.run(splits)
         found = training.evaluate(splits.test)
-    return {name: found[name] for name in ("accuracy", "macro_f1")}
+    return [{name: found[name] for name in ("accuracy", "macro_f1")}]
 
 
 def rows(points: Sequence[Point]) -> list[tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,15 @@ class Kept:
         wanted = _plain(depends_on)
         found = [line["figures"] for line in self._lines() if line["depends_on"] == wanted]
         return found[-1] if found else None
+
+    def measured(
+        self, depends_on: Mapping[str, object], measure: Callable[[], Iterable[Entry]]
+    ) -> list[Entry]:
+        """Return what is kept under `depends_on`; where there is nothing, measure it and keep that."""
+        if (found := self.find(depends_on)) is None:
+            found = list(measure())
+            self.add(depends_on, found)
+        return found
 
     def add(self, depends_on: Mapping[str, object], figures: Iterable[Entry]) -> None:
         """Append figures under what they depend on."""

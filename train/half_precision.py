@@ -78,7 +78,7 @@ class Classify(nn.Module):
     """Logits of a BERT with a classifier on top, for `compute`; `prepare` has seen the model, on a CPU.
 
     The last layer computes the row of `[CLS]` alone, the only one that the pooler reads: of a model of four
-    layers that saves a fifth.
+    layers that saves a fifth of the operations.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:

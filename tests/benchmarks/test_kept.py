@@ -57,6 +57,13 @@ def test_lines_of_something_else_count_for_nothing(line: str, tmp_path: Path) ->
     assert kept.find({"seed": 1}) == [{"accuracy": 0.5}]
 
 
+def test_what_is_kept_is_not_measured_again(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "kept.jsonl")
+    figures = iter([0.5, 0.6])
+    found = [kept.measured({"seed": seed}, lambda: [{"accuracy": next(figures)}]) for seed in (1, 1, 2)]
+    assert found == [[{"accuracy": 0.5}], [{"accuracy": 0.5}], [{"accuracy": 0.6}]]
+
+
 def test_without_a_path_nothing_is_kept() -> None:
     Kept().add({"seed": 1}, [{"accuracy": 0.5}])
     assert Kept().find({"seed": 1}) is None
